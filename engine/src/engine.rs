@@ -1,0 +1,320 @@
+//! The engine: one typed method per operation, on the backend chosen at start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::error::{EngineError, Result};
+use crate::gpu::{self, AdapterInfo, Gpu};
+use crate::image::{GreyPixel, GreyPlane, Plane, Size};
+use crate::kernels::illumination::{self, Correction};
+use crate::kernels::rescale::{self, Limits};
+use crate::kernels::tile::{self, Placement};
+use crate::kernels::{self, downsample, projection};
+use crate::probe;
+
+/// Which backend is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum BackendChoice {
+    /// A hardware GPU if there is one, otherwise the CPU.
+    #[default]
+    Auto,
+    /// A GPU, a software driver included.
+    Gpu,
+    /// The CPU.
+    Cpu,
+}
+
+impl std::str::FromStr for BackendChoice {
+    type Err = EngineError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "gpu" => Ok(Self::Gpu),
+            "cpu" => Ok(Self::Cpu),
+            _ => Err(EngineError::Parameter {
+                name: "backend",
+                problem: format!("must be auto, gpu or cpu, not {text:?}"),
+            }),
+        }
+    }
+}
+
+impl std::fmt::Display for BackendChoice {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Auto => "auto",
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        })
+    }
+}
+
+/// What computes pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backend {
+    /// Compute shaders.
+    Gpu,
+    /// Vector loops on the processor.
+    Cpu,
+}
+
+impl std::fmt::Display for Backend {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Gpu => "gpu",
+            Self::Cpu => "cpu",
+        })
+    }
+}
+
+/// What an engine runs on, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// What was asked for.
+    pub choice: BackendChoice,
+    /// What is used.
+    pub backend: Backend,
+    /// Why, as a sentence.
+    pub reason: String,
+    /// The adapter that is used, if it is one.
+    pub adapter: Option<AdapterInfo>,
+    /// All adapters of this machine.
+    pub adapters: Vec<AdapterInfo>,
+    /// What each kernel runs on.
+    pub kernels: Vec<KernelBackend>,
+    /// Threads of the CPU backend.
+    pub threads: usize,
+}
+
+/// What one kernel runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KernelBackend {
+    /// Name of the kernel.
+    pub name: &'static str,
+    /// What it runs on.
+    pub backend: Backend,
+    /// Why it runs on the CPU although a GPU is used.
+    pub note: Option<String>,
+}
+
+/// Computes pixels. Cheap to clone; clones share one device.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    choice: BackendChoice,
+    reason: String,
+    gpu: Option<Gpu>,
+    kernels: Vec<KernelBackend>,
+    warned: AtomicBool,
+}
+
+impl Engine {
+    /// An engine on the backend asked for.
+    ///
+    /// Each GPU kernel is checked against its CPU twin first; one that is wrong on this device
+    /// runs on the CPU.
+    ///
+    /// # Errors
+    /// [`EngineError::NoAdapter`] or [`EngineError::Device`] when a GPU is asked for and there is
+    /// none, or it cannot be opened.
+    pub fn new(choice: BackendChoice) -> Result<Self> {
+        match choice {
+            BackendChoice::Cpu => Ok(Self::on_cpu(choice, "The CPU was asked for.".to_owned())),
+            BackendChoice::Gpu => {
+                let gpu = Gpu::open(true)?;
+                let kind = if gpu.adapter().is_software() { ", a software driver" } else { "" };
+                let reason = format!("A GPU was asked for; {}{kind} is the best one.", gpu.adapter().name);
+                Ok(Self::on_gpu(choice, reason, gpu))
+            }
+            BackendChoice::Auto => Ok(match Gpu::open(false) {
+                Ok(gpu) => {
+                    let reason = format!("{} is a hardware GPU.", gpu.adapter().name);
+                    Self::on_gpu(choice, reason, gpu)
+                }
+                Err(EngineError::NoAdapter(why)) => {
+                    Self::on_cpu(choice, format!("There is no hardware GPU: {why}."))
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "the GPU cannot be opened; using the CPU");
+                    Self::on_cpu(choice, format!("The GPU cannot be opened ({error})."))
+                }
+            }),
+        }
+    }
+
+    /// An engine on the CPU.
+    pub fn cpu() -> Self {
+        Self::on_cpu(BackendChoice::Cpu, "The CPU was asked for.".to_owned())
+    }
+
+    /// An engine on a device that is open already.
+    pub fn with_gpu(gpu: Gpu) -> Self {
+        let reason = format!("{} was given.", gpu.adapter().name);
+        Self::on_gpu(BackendChoice::Gpu, reason, gpu)
+    }
+
+    /// Gives the device up, as a driver may at any time: for tests of the fallback.
+    pub fn lose_device(&self) {
+        if let Some(gpu) = &self.shared.gpu {
+            gpu.destroy();
+        }
+    }
+
+    fn on_cpu(choice: BackendChoice, reason: String) -> Self {
+        let kernels = kernels::ALL
+            .iter()
+            .map(|kernel| KernelBackend { name: kernel.name, backend: Backend::Cpu, note: None })
+            .collect();
+        Self {
+            shared: Arc::new(Shared { choice, reason, gpu: None, kernels, warned: AtomicBool::new(false) }),
+        }
+    }
+
+    fn on_gpu(choice: BackendChoice, reason: String, gpu: Gpu) -> Self {
+        let kernels = kernels::ALL
+            .iter()
+            .map(|kernel| {
+                let problem = if kernel.has_gpu() {
+                    probe::probe(kernel, &gpu).err().map(|error| {
+                        tracing::warn!(kernel = kernel.name, %error, "this kernel runs on the CPU");
+                        error.to_string()
+                    })
+                } else {
+                    Some("no GPU implementation yet".to_owned())
+                };
+                let backend = if problem.is_some() { Backend::Cpu } else { Backend::Gpu };
+                KernelBackend { name: kernel.name, backend, note: problem }
+            })
+            .collect();
+        let warned = AtomicBool::new(false);
+        Self { shared: Arc::new(Shared { choice, reason, gpu: Some(gpu), kernels, warned }) }
+    }
+
+    /// What this engine uses.
+    pub fn backend(&self) -> Backend {
+        if self.shared.gpu.is_some() { Backend::Gpu } else { Backend::Cpu }
+    }
+
+    /// What this engine runs on and why; lists the adapters of this machine.
+    pub fn info(&self) -> EngineInfo {
+        EngineInfo {
+            choice: self.shared.choice,
+            backend: self.backend(),
+            reason: self.shared.reason.clone(),
+            adapter: self.shared.gpu.as_ref().map(|gpu| gpu.adapter().clone()),
+            adapters: gpu::list_adapters(),
+            kernels: self.shared.kernels.clone(),
+            threads: rayon::current_num_threads(),
+        }
+    }
+
+    /// Halves a plane: 2×2 means, ties up; see [`downsample`].
+    ///
+    /// # Errors
+    /// None at present; kernels of the GPU that fail are repeated on the CPU.
+    pub fn downsample<T: GreyPixel>(&self, plane: &Plane<T>) -> Result<Plane<T>> {
+        self.run(
+            downsample::SPEC.name,
+            |gpu| downsample::gpu::downsample(gpu, plane.view()),
+            || Ok(downsample::cpu::downsample(plane.view())),
+        )
+    }
+
+    /// Halves a plane of either depth; see [`downsample`].
+    ///
+    /// # Errors
+    /// As [`downsample`](Self::downsample).
+    pub fn downsample_grey(&self, plane: &GreyPlane) -> Result<GreyPlane> {
+        match plane {
+            GreyPlane::U8(plane) => self.downsample(plane).map(GreyPlane::U8),
+            GreyPlane::U16(plane) => self.downsample(plane).map(GreyPlane::U16),
+        }
+    }
+
+    /// Stretches grey values between two limits to 8 bits; see [`rescale`].
+    ///
+    /// # Errors
+    /// [`EngineError::Parameter`] when the limits are not in order.
+    pub fn rescale<T: GreyPixel>(&self, plane: &Plane<T>, limits: Limits) -> Result<Plane<u8>> {
+        self.run(
+            rescale::SPEC.name,
+            |gpu| rescale::gpu::rescale(gpu, plane.view(), limits),
+            || rescale::cpu::rescale(plane.view(), limits),
+        )
+    }
+
+    /// Corrects uneven illumination; see [`illumination`].
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when plane and correction differ in size.
+    pub fn correct<T: GreyPixel>(&self, plane: &Plane<T>, correction: &Correction) -> Result<Plane<T>> {
+        illumination::cpu::correct(plane.view(), correction)
+    }
+
+    /// Corrects uneven illumination of a plane of either depth; see [`illumination`].
+    ///
+    /// # Errors
+    /// As [`correct`](Self::correct).
+    pub fn correct_grey(&self, plane: &GreyPlane, correction: &Correction) -> Result<GreyPlane> {
+        match plane {
+            GreyPlane::U8(plane) => self.correct(plane, correction).map(GreyPlane::U8),
+            GreyPlane::U16(plane) => self.correct(plane, correction).map(GreyPlane::U16),
+        }
+    }
+
+    /// Places pixels, corrected where asked, at their stored depth; see [`tile`].
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when a correction window does not have the size of its pixels.
+    pub fn compose<T: GreyPixel>(&self, size: Size, placements: &[Placement<'_, T>]) -> Result<Plane<T>> {
+        tile::cpu::compose(size, placements)
+    }
+
+    /// Places pixels, corrected where asked, and stretches them to 8 bits; see [`tile`].
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when a correction window does not have the size of its pixels;
+    /// [`EngineError::Parameter`] for limits out of order, or none for 16-bit pixels.
+    pub fn render_tile<T: GreyPixel>(
+        &self,
+        size: Size,
+        placements: &[Placement<'_, T>],
+        limits: Option<Limits>,
+    ) -> Result<Plane<u8>> {
+        tile::cpu::render_tile(size, placements, limits)
+    }
+
+    /// The pixel-wise maximum of planes of one size and depth; see [`projection`].
+    ///
+    /// # Errors
+    /// [`EngineError::Parameter`] for no planes; [`EngineError::Shape`] when they differ.
+    pub fn project_max(&self, planes: &[GreyPlane]) -> Result<GreyPlane> {
+        projection::cpu::project_max(planes)
+    }
+
+    /// Runs a kernel on its backend; what the device cannot do, the CPU does.
+    fn run<R>(
+        &self,
+        kernel: &'static str,
+        on_gpu: impl FnOnce(&Gpu) -> Result<R>,
+        on_cpu: impl FnOnce() -> Result<R>,
+    ) -> Result<R> {
+        let usable = |entry: &KernelBackend| entry.name == kernel && entry.backend == Backend::Gpu;
+        let gpu = self.shared.gpu.as_ref().filter(|_| self.shared.kernels.iter().any(usable));
+        let Some(gpu) = gpu else { return on_cpu() };
+        match on_gpu(gpu) {
+            Err(EngineError::Device(problem)) => {
+                if !self.shared.warned.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(kernel, problem, "the GPU failed; the CPU takes over where it does");
+                }
+                on_cpu()
+            }
+            result => result,
+        }
+    }
+}

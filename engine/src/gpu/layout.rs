@@ -1,0 +1,56 @@
+//! How planes lie in device memory: packed into 32-bit words, each row starting at a word.
+//!
+//! The only place that knows padding. Words are little-endian, as on every device wgpu knows.
+
+use std::borrow::Cow;
+
+use super::{Caps, WORKGROUP};
+use crate::error::{EngineError, Result};
+use crate::image::{Pixel, Plane, PlaneRef};
+
+/// Words of one row of `width` pixels of type `T`.
+pub(crate) fn row_words<T: Pixel>(width: usize) -> Result<u32> {
+    u32::try_from((width * size_of::<T>()).div_ceil(4))
+        .map_err(|_| EngineError::Device(format!("a row of {width} pixels does not fit a buffer")))
+}
+
+/// The rows `rows` of a plane as bytes for the device; padding is zero.
+pub(crate) fn pack<'a, T: Pixel>(plane: &PlaneRef<'a, T>, rows: std::ops::Range<usize>) -> Cow<'a, [u8]> {
+    let row_bytes = plane.size().width * size_of::<T>();
+    if row_bytes.is_multiple_of(4)
+        && let Some(pixels) = plane.contiguous_rows(rows.clone())
+    {
+        return Cow::Borrowed(bytemuck::cast_slice(pixels));
+    }
+    let stride = row_bytes.next_multiple_of(4);
+    let mut bytes = vec![0; stride * rows.len()];
+    for (out, row) in bytes.chunks_exact_mut(stride).zip(rows) {
+        out[..row_bytes].copy_from_slice(bytemuck::cast_slice(plane.row(row)));
+    }
+    Cow::Owned(bytes)
+}
+
+/// Writes bytes from the device into the rows of a plane from `first_row` on.
+pub(crate) fn unpack<T: Pixel>(bytes: &[u8], plane: &mut Plane<T>, first_row: usize) {
+    let width = plane.size().width;
+    let row_bytes = width * size_of::<T>();
+    let rows = plane.pixels_mut()[first_row * width..].chunks_exact_mut(width);
+    for (row, bytes) in rows.zip(bytes.chunks_exact(row_bytes.next_multiple_of(4))) {
+        bytemuck::cast_slice_mut(row).copy_from_slice(&bytes[..row_bytes]);
+    }
+}
+
+/// Rows of output that one dispatch can make.
+///
+/// `row_bytes` are the bytes of every buffer that one output row needs; `row_words` the width of
+/// the dispatch in invocations.
+pub(crate) fn band_rows(caps: Caps, row_bytes: &[u64], row_words: u32) -> Result<usize> {
+    let widest = row_bytes.iter().copied().max().unwrap_or(1).max(1);
+    let rows = (caps.binding_bytes / widest).min(u64::from(caps.workgroups) * u64::from(WORKGROUP[1]));
+    if rows == 0 || row_words.div_ceil(WORKGROUP[0]) > caps.workgroups {
+        return Err(EngineError::Device(format!(
+            "a row of {widest} bytes is beyond the limits of the device"
+        )));
+    }
+    Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,19 @@
+//! The imaging kernels: one module each, whose documentation is the definition.
+//!
+//! To add one: write its definition in `mod.rs`, a naive reference and properties in
+//! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, and its entry in [`ALL`]. Shader
+//! validation, parity on every backend and the start-up probe then include it.
+
+pub mod downsample;
+pub mod illumination;
+pub mod projection;
+pub mod rescale;
+pub(crate) mod rows;
+pub mod spec;
+pub mod tile;
+
+pub use spec::{KernelSpec, Noise, SampleBackend, Tolerance};
+
+/// Every kernel.
+pub const ALL: &[KernelSpec] =
+    &[illumination::SUMS, illumination::APPLY, projection::SPEC, downsample::SPEC, rescale::SPEC, tile::SPEC];

@@ -1,0 +1,12 @@
+//! Maximum projection: the brightest value of a stack of focal planes at each pixel.
+//!
+//! ```text
+//! out[r, c] = max over planes of plane[r, c]
+//! ```
+//!
+//! All planes have one size and depth, which the result keeps.
+
+pub mod cpu;
+mod spec;
+
+pub use spec::SPEC;
