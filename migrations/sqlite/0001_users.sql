@@ -1,0 +1,8 @@
+create table users (
+    id integer primary key autoincrement,
+    name text not null unique,
+    email text not null unique,
+    password_hash text not null,
+    created_at bigint not null,
+    updated_at bigint not null
+);
