@@ -1,0 +1,87 @@
+//! The `zarr.json` documents, written and checked.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tm_engine::image::{BitDepth, Size};
+
+use super::FORMAT_VERSION;
+use super::array::INNER_CHUNK;
+use crate::storage::error::{Result, StorageError};
+
+/// A group with OME metadata; `ome` gets its version added.
+pub(super) fn group(mut ome: Value) -> Value {
+    ome["version"] = json!("0.5");
+    json!({
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": { "ome": ome, "tmserver": { "format_version": FORMAT_VERSION } },
+    })
+}
+
+/// A group that only holds other groups.
+pub(super) fn plain_group() -> Value {
+    json!({ "zarr_format": 3, "node_type": "group", "attributes": {} })
+}
+
+/// A sharded array whose last two axes are y and x; `leading` are the lengths of the axes before them.
+pub(super) fn array(depth: BitDepth, leading: &[usize], size: Size, shard: Size, axes: &[&str]) -> Value {
+    let with = |y: usize, x: usize| [leading, &[y, x]].concat();
+    let one = |y: usize, x: usize| [vec![1; leading.len()], vec![y, x]].concat();
+    let little = json!({ "name": "bytes", "configuration": { "endian": "little" } });
+    json!({
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": with(size.height, size.width),
+        "data_type": format!("uint{}", depth.bits()),
+        "fill_value": 0,
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": { "chunk_shape": one(shard.height, shard.width) },
+        },
+        "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
+        "codecs": [{
+            "name": "sharding_indexed",
+            "configuration": {
+                "chunk_shape": one(INNER_CHUNK, INNER_CHUNK),
+                "codecs": [little, {
+                    "name": "blosc",
+                    "configuration": {
+                        "cname": "lz4", "clevel": 5, "shuffle": "shuffle",
+                        "typesize": depth.bytes(), "blocksize": 0,
+                    },
+                }],
+                "index_codecs": [little, { "name": "crc32c" }],
+                "index_location": "end",
+            },
+        }],
+        "dimension_names": axes,
+        "attributes": {},
+    })
+}
+
+/// A spatial axis; micrometres if the pixel size is known, else pixels without a unit.
+pub(super) fn space_axis(name: &str, pixel_size_um: Option<f64>) -> Value {
+    match pixel_size_um {
+        Some(_) => json!({ "name": name, "type": "space", "unit": "micrometer" }),
+        None => json!({ "name": name, "type": "space" }),
+    }
+}
+
+/// Read a group of ours and return its `ome` attribute.
+pub(super) fn read_group(directory: &Path) -> Result<Value> {
+    let path = directory.join("zarr.json");
+    let bytes = fs::read(&path).map_err(|error| StorageError::at(&path, error))?;
+    let document: Value =
+        serde_json::from_slice(&bytes).map_err(|error| StorageError::corrupt(&path, error))?;
+    let attributes = &document["attributes"];
+    match attributes["tmserver"]["format_version"].as_u64() {
+        Some(FORMAT_VERSION) => Ok(attributes["ome"].clone()),
+        Some(version) => Err(StorageError::corrupt(
+            &path,
+            format!("format version {version} is stored, this program knows {FORMAT_VERSION}"),
+        )),
+        None => Err(StorageError::corrupt(&path, "not made by this program: no format version")),
+    }
+}

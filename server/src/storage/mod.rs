@@ -1,0 +1,17 @@
+//! Everything that is a file: uploads, channel images and layers (OME-Zarr), statistics, logs.
+//!
+//! Nothing here knows of the database or of HTTP, and everything here blocks: callers run it off the
+//! async threads.
+
+pub mod atomic;
+pub mod data_dir;
+pub mod encode;
+pub mod error;
+pub mod images;
+pub mod readers;
+mod staging;
+pub mod statistics;
+pub mod uploads;
+
+pub use data_dir::DataDir;
+pub use error::StorageError;

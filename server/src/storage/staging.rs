@@ -1,0 +1,102 @@
+//! Directories that are either whole or absent.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::atomic;
+use super::error::Result;
+
+/// A directory that is filled under a temporary name and appears at its place by one rename.
+///
+/// Dropped without [`Self::commit`], it is removed; what a crash leaves carries the temporary suffix
+/// that the sweep at start looks for.
+pub(super) struct StagedDirectory {
+    temporary: PathBuf,
+    target: PathBuf,
+    committed: bool,
+}
+
+impl StagedDirectory {
+    /// Begin a directory that will be at `target`.
+    pub(super) fn new(target: &Path) -> Result<Self> {
+        let temporary = atomic::temporary_path(target);
+        fs::create_dir_all(&temporary)?;
+        Ok(Self { temporary, target: target.to_owned(), committed: false })
+    }
+
+    /// Where the directory is while it is being filled.
+    pub(super) fn path(&self) -> &Path {
+        &self.temporary
+    }
+
+    /// Add a JSON file, and the directories above it.
+    pub(super) fn write_json(&self, relative: &str, value: &serde_json::Value) -> Result<()> {
+        let path = self.temporary.join(relative);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        fs::write(path, format!("{value:#}\n"))?;
+        Ok(())
+    }
+
+    /// Sync everything and move it to its place.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] when there is something at the target already.
+    pub(super) fn commit(self) -> Result<()> {
+        if self.target.exists() {
+            return Err(already_exists(&self.target).into());
+        }
+        self.rename()
+    }
+
+    /// Like [`Self::commit`], but what is at the target is replaced.
+    pub(super) fn commit_replacing(self) -> Result<()> {
+        let old = atomic::temporary_path(&self.target);
+        match fs::rename(&self.target, &old) {
+            Ok(()) => {
+                self.rename()?;
+                Ok(fs::remove_dir_all(&old)?)
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.rename(),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn rename(mut self) -> Result<()> {
+        sync_tree(&self.temporary)?;
+        fs::rename(&self.temporary, &self.target)?;
+        self.committed = true;
+        Ok(atomic::sync_directory(self.target.parent().unwrap_or(Path::new(".")))?)
+    }
+}
+
+impl Drop for StagedDirectory {
+    fn drop(&mut self) {
+        if !self.committed {
+            // Something failed already; the sweep at start removes what cannot be removed now.
+            let _ = fs::remove_dir_all(&self.temporary);
+        }
+    }
+}
+
+fn already_exists(target: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists already", target.display()))
+}
+
+/// Sync all files and directories below `directory`, and itself. In parallel, because every sync waits
+/// for the disk and a plate has thousands of small files.
+fn sync_tree(directory: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    entries.par_iter().try_for_each(|entry| {
+        if entry.file_type()?.is_dir() {
+            sync_tree(&entry.path())
+        } else {
+            File::open(entry.path())?.sync_all()
+        }
+    })?;
+    atomic::sync_directory(directory)
+}
