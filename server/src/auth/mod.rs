@@ -1,0 +1,5 @@
+//! Who is asking, and what they may do.
+
+pub mod password;
+pub mod permission;
+pub mod token;

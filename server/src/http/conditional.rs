@@ -1,0 +1,25 @@
+//! Response headers that several resources need: ETag and Content-Disposition.
+
+use axum::http::{HeaderMap, HeaderValue, header};
+
+/// Whether the client's `If-None-Match` holds this ETag (quotes included).
+pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|candidate| candidate.trim().trim_start_matches("W/"))
+        .any(|candidate| candidate == etag || candidate == "*")
+}
+
+/// `Content-Disposition: attachment` with a name of letters, digits, `_`, `-` and `.`; anything else in
+/// it becomes `_`.
+pub fn attachment(file_name: &str) -> HeaderValue {
+    let name: String = file_name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' })
+        .collect();
+    HeaderValue::from_str(&format!("attachment; filename={name}"))
+        .unwrap_or_else(|_| HeaderValue::from_static("attachment"))
+}

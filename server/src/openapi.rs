@@ -1,0 +1,98 @@
+//! The API document: OpenAPI generated from the annotated handlers.
+
+use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use crate::resources::acquisition::handlers as acquisition;
+use crate::resources::channel::handlers as channel;
+use crate::resources::cycle::handlers as cycle;
+use crate::resources::experiment::handlers as experiment;
+use crate::resources::file::handlers as file;
+use crate::resources::image::handlers as image;
+use crate::resources::layer::handlers as layer;
+use crate::resources::plate::handlers as plate;
+use crate::resources::site::handlers as site;
+use crate::resources::tile::handlers as tile;
+use crate::resources::user::handlers as user;
+use crate::resources::well::handlers as well;
+use crate::resources::workflow::handlers as workflow;
+
+/// The document of all routes; one line here per handler.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "TissueMAPS",
+        description = "High-content microscopy: plates of images in, zoomable maps out.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+    ),
+    paths(
+        user::log_in,
+        experiment::list_workflow_types,
+        experiment::list_microscope_types,
+        experiment::list_acquisition_modes,
+        experiment::list_experiments,
+        experiment::create_experiment,
+        experiment::get_experiment,
+        experiment::rename_experiment,
+        experiment::delete_experiment,
+        plate::list_plates,
+        plate::create_plate,
+        plate::get_plate,
+        plate::rename_plate,
+        plate::delete_plate,
+        acquisition::list_acquisitions,
+        acquisition::create_acquisition,
+        acquisition::get_acquisition,
+        acquisition::rename_acquisition,
+        acquisition::delete_acquisition,
+        file::register_files,
+        file::check_files,
+        file::count_uploaded,
+        file::upload_file,
+        file::list_images,
+        file::list_metadata,
+        well::list_wells,
+        well::get_well,
+        well::describe_well,
+        site::list_sites,
+        site::get_site,
+        cycle::list_cycles,
+        cycle::get_cycle,
+        channel::list_channels,
+        channel::get_channel,
+        channel::rename_channel,
+        image::get_image_file,
+        layer::list_channel_layers,
+        tile::get_channel_tile,
+        workflow::get_description,
+        workflow::set_description,
+        workflow::submit_workflow,
+        workflow::get_status,
+        workflow::list_jobs,
+        workflow::get_job_log,
+    ),
+    modifiers(&Token),
+    security(("token" = []))
+)]
+struct Api;
+
+/// How requests are authorised.
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let header = ApiKeyValue::with_description(
+            "Authorization",
+            "`JWT <token>` (or `Bearer <token>`) with a token from `POST /auth`",
+        );
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(header)));
+    }
+}
+
+/// The document of this version.
+pub fn document() -> utoipa::openapi::OpenApi {
+    Api::openapi()
+}
