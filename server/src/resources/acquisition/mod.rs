@@ -1,0 +1,112 @@
+//! Acquisitions: the files one run of a microscope over a plate left behind.
+
+pub mod handlers;
+pub mod queries;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::http::emit_id;
+use crate::resources::file::UploadStatus;
+use crate::store::Tx;
+
+/// An acquisition as stored, with how many of its files are where.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Acquisition {
+    /// Row id.
+    pub id: i64,
+    /// The plate it belongs to.
+    pub plate_id: i64,
+    /// Name of that plate.
+    pub plate_name: String,
+    /// Name, unique in the plate.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// Number of its registered files.
+    pub files: i64,
+    /// How many of them are being uploaded.
+    pub uploading: i64,
+    /// How many of them are stored.
+    pub complete: i64,
+}
+
+impl Acquisition {
+    /// How far the uploads are.
+    pub fn status(&self) -> UploadStatus {
+        if self.uploading > 0 {
+            UploadStatus::Uploading
+        } else if self.files > 0 && self.complete == self.files {
+            UploadStatus::Complete
+        } else {
+            UploadStatus::Waiting
+        }
+    }
+}
+
+/// An acquisition on the wire; plates list theirs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Acquisition)]
+pub struct AcquisitionBody {
+    /// Id.
+    id: String,
+    /// Name, unique in the plate.
+    name: String,
+    /// Free text.
+    description: String,
+    /// `WAITING`, `UPLOADING` or `COMPLETE`.
+    status: &'static str,
+    /// Name of the plate.
+    plate_name: String,
+}
+
+impl From<Acquisition> for AcquisitionBody {
+    fn from(acquisition: Acquisition) -> Self {
+        let status = acquisition.status().name();
+        Self {
+            id: emit_id(acquisition.id),
+            name: acquisition.name,
+            description: acquisition.description,
+            status,
+            plate_name: acquisition.plate_name,
+        }
+    }
+}
+
+/// One acquisition of an experiment.
+///
+/// # Errors
+/// 404 when the experiment has none of this id.
+pub async fn get(tx: &mut Tx, experiment: i64, id: i64) -> ApiResult<Acquisition> {
+    queries::find(tx, experiment, id).await?.ok_or_else(|| unknown(id))
+}
+
+/// 404 for an acquisition.
+pub fn unknown(id: i64) -> ApiError {
+    ApiError::not_found(format!("acquisition {id}"))
+}
+
+/// Delete an acquisition with its files and the channel images made of them: rows in one transaction,
+/// then the uploaded files.
+///
+/// The plate keeps its wells and sites, and the experiment its layers: they show the acquisition until
+/// the pyramid step runs again. The pixels of its channel images stay in the plate's images, where no
+/// row refers to them any more, until image extraction runs again.
+///
+/// # Errors
+/// 404 for an unknown acquisition, 409 while a workflow runs.
+pub async fn delete(app: &App, experiment: i64, id: i64) -> ApiResult<()> {
+    if app.workflows.is_running(experiment) {
+        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
+    }
+    let environment = &app.environment;
+    let mut tx = environment.db.write().await?;
+    if !queries::delete(&mut tx, experiment, id).await? {
+        return Err(unknown(id));
+    }
+    tx.commit().await?;
+    environment.remove_files(environment.data.uploads(experiment, id)).await;
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! HTTP of experiments, and the lists of types to choose from.
+
+use axum::extract::{Path, State};
+use axum::response::IntoResponse;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{AcquisitionMode, Experiment, NewExperiment, authorize, check_name, queries};
+use crate::app::App;
+use crate::auth::permission::Access;
+use crate::error::{ApiError, ApiResult};
+use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, emit_id, ok};
+use crate::microscopes;
+use crate::workflow::WorkflowType;
+
+/// An experiment on the wire.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Experiment)]
+pub struct ExperimentBody {
+    /// Id.
+    id: String,
+    /// Name, unique per owner.
+    name: String,
+    /// Free text.
+    description: String,
+    /// Name of the owner.
+    user: String,
+}
+
+impl From<Experiment> for ExperimentBody {
+    fn from(experiment: Experiment) -> Self {
+        Self {
+            id: emit_id(experiment.id),
+            name: experiment.name,
+            description: experiment.description,
+            user: experiment.user_name,
+        }
+    }
+}
+
+/// An experiment to create.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct CreateExperiment {
+    /// Name, unique per owner.
+    name: String,
+    /// Free text.
+    #[serde(default)]
+    description: String,
+    /// See `GET /api/workflow_types`.
+    workflow_type: String,
+    /// See `GET /api/microscope_types`.
+    microscope_type: String,
+    /// Number of wells: 1, 6, 12, 24, 48, 96, 384 or 1536; a number or its text.
+    #[serde(deserialize_with = "number_or_text")]
+    #[schema(value_type = u32)]
+    plate_format: u64,
+    /// See `GET /api/acquisition_modes`.
+    plate_acquisition_mode: String,
+}
+
+impl RequestBody for CreateExperiment {
+    const REQUIRED: &'static [&'static str] =
+        &["name", "workflow_type", "microscope_type", "plate_format", "plate_acquisition_mode"];
+}
+
+fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "`plate_format` must be a number of wells")]
+    enum Either {
+        Number(u64),
+        Text(String),
+    }
+    match Either::deserialize(deserializer)? {
+        Either::Number(number) => Ok(number),
+        Either::Text(text) => text.trim().parse().map_err(|_| {
+            serde::de::Error::custom(format!("`plate_format` must be a number of wells, got \"{text}\""))
+        }),
+    }
+}
+
+/// A new name.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct Rename {
+    /// The new name.
+    pub name: String,
+}
+
+impl RequestBody for Rename {
+    const REQUIRED: &'static [&'static str] = &["name"];
+}
+
+/// Workflow types to choose from.
+#[utoipa::path(get, path = "/api/workflow_types", tag = "types", responses((status = 200, body = Data<Vec<String>>)))]
+pub async fn list_workflow_types(_user: AuthUser) -> impl IntoResponse {
+    data(WorkflowType::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+}
+
+/// Microscope types to choose from.
+#[utoipa::path(get, path = "/api/microscope_types", tag = "types", responses((status = 200, body = Data<Vec<String>>)))]
+pub async fn list_microscope_types(_user: AuthUser) -> impl IntoResponse {
+    data(microscopes::ALL.iter().map(|kind| kind.name()).collect::<Vec<_>>())
+}
+
+/// Acquisition modes to choose from.
+#[utoipa::path(get, path = "/api/acquisition_modes", tag = "types", responses((status = 200, body = Data<Vec<String>>)))]
+pub async fn list_acquisition_modes(_user: AuthUser) -> impl IntoResponse {
+    data(AcquisitionMode::ALL.iter().map(|mode| mode.name()).collect::<Vec<_>>())
+}
+
+/// Experiments the user owns or shares.
+#[utoipa::path(get, path = "/api/experiments", tag = "experiments",
+    params(("name" = Option<String>, Query, description = "Only the one with this name")),
+    responses((status = 200, body = Data<Vec<ExperimentBody>>)))]
+pub async fn list_experiments(
+    State(app): State<App>,
+    user: AuthUser,
+    query: Query,
+) -> ApiResult<impl IntoResponse> {
+    let mut tx = app.environment.db.read().await?;
+    let experiments = queries::list(&mut tx, user.id, query.text("name")).await?;
+    Ok(data(experiments.into_iter().map(ExperimentBody::from).collect::<Vec<_>>()))
+}
+
+/// Create an experiment.
+#[utoipa::path(post, path = "/api/experiments", tag = "experiments", request_body = CreateExperiment,
+    responses((status = 200, body = Data<ExperimentBody>), (status = 400), (status = 409, description = "Name taken")))]
+pub async fn create_experiment(
+    State(app): State<App>,
+    user: AuthUser,
+    JsonBody(body): JsonBody<CreateExperiment>,
+) -> ApiResult<impl IntoResponse> {
+    let new = NewExperiment::check(
+        user.id,
+        &body.name,
+        &body.description,
+        &body.microscope_type,
+        &body.workflow_type,
+        body.plate_format,
+        &body.plate_acquisition_mode,
+    )?;
+    let mut tx = app.environment.db.write().await?;
+    let id = queries::insert(&mut tx, &new, app.environment.now()).await.map_err(|error| {
+        ApiError::on_conflict(error, format!("you have an experiment named \"{}\" already", new.name))
+    })?;
+    let experiment = queries::find(&mut tx, id).await?;
+    tx.commit().await?;
+    app.permissions.forget();
+    let experiment = experiment.ok_or_else(|| ApiError::not_found(format!("experiment {id}")))?;
+    Ok(data(ExperimentBody::from(experiment)))
+}
+
+/// One experiment.
+#[utoipa::path(get, path = "/api/experiments/{experiment_id}", tag = "experiments",
+    params(("experiment_id" = String, Path)),
+    responses((status = 200, body = Data<ExperimentBody>), (status = 403), (status = 404)))]
+pub async fn get_experiment(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(id): Path<String>,
+) -> ApiResult<impl IntoResponse> {
+    let id = authorize(&app, &user, &id, Access::Read).await?;
+    let experiment = queries::find(&mut app.environment.db.read().await?, id).await?;
+    let experiment = experiment.ok_or_else(|| ApiError::not_found(format!("experiment {id}")))?;
+    Ok(data(ExperimentBody::from(experiment)))
+}
+
+/// Rename an experiment.
+#[utoipa::path(put, path = "/api/experiments/{experiment_id}", tag = "experiments", request_body = Rename,
+    params(("experiment_id" = String, Path)),
+    responses((status = 200, body = Message), (status = 403), (status = 404), (status = 409, description = "Name taken")))]
+pub async fn rename_experiment(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(id): Path<String>,
+    JsonBody(body): JsonBody<Rename>,
+) -> ApiResult<impl IntoResponse> {
+    let id = authorize(&app, &user, &id, Access::Write).await?;
+    let name = check_name("name", &body.name)?;
+    let mut tx = app.environment.db.write().await?;
+    queries::rename(&mut tx, id, &name, app.environment.now()).await.map_err(|error| {
+        ApiError::on_conflict(error, format!("the owner has an experiment named \"{name}\" already"))
+    })?;
+    tx.commit().await?;
+    Ok(ok())
+}
+
+/// Delete an experiment with everything that belongs to it.
+#[utoipa::path(delete, path = "/api/experiments/{experiment_id}", tag = "experiments",
+    params(("experiment_id" = String, Path)),
+    responses((status = 200, body = Message), (status = 403), (status = 404)))]
+pub async fn delete_experiment(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(id): Path<String>,
+) -> ApiResult<impl IntoResponse> {
+    let id = authorize(&app, &user, &id, Access::Write).await?;
+    super::delete(&app, id).await?;
+    Ok(ok())
+}

@@ -1,0 +1,186 @@
+//! Experiments: the plates of one study, how they were imaged and how they are processed.
+
+pub mod handlers;
+pub mod queries;
+
+use crate::app::App;
+use crate::auth::permission::{Access, Right};
+use crate::error::{ApiError, ApiResult};
+use crate::http::{AuthUser, parse_id};
+use crate::microscopes;
+use crate::microscopes::PlateFormat;
+use crate::workflow::WorkflowType;
+
+/// Gap between neighbouring wells on the map, in pixels; plates are twice as far apart.
+pub const WELL_SPACER_PX: i64 = 500;
+
+/// How acquisitions of a plate relate to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AcquisitionMode {
+    /// Further acquisitions are further time points.
+    Basic,
+}
+
+impl AcquisitionMode {
+    /// All modes.
+    pub const ALL: &[Self] = &[Self::Basic];
+
+    /// Name on the wire.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+        }
+    }
+}
+
+/// An experiment as stored.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Experiment {
+    /// Row id.
+    pub id: i64,
+    /// Id of the owner.
+    pub user_id: i64,
+    /// Name of the owner.
+    pub user_name: String,
+    /// Name, unique per owner.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// One of [`microscopes::ALL`].
+    pub microscope_type: String,
+    /// One of [`WorkflowType::ALL`].
+    pub workflow_type: String,
+    /// Number of wells of a plate.
+    pub plate_format: i64,
+    /// One of [`AcquisitionMode::ALL`].
+    pub plate_acquisition_mode: String,
+    /// Height of the map in pixels; null until the pyramid step has run.
+    pub pyramid_height: Option<i64>,
+    /// Width of the map in pixels; null until the pyramid step has run.
+    pub pyramid_width: Option<i64>,
+    /// Number of zoom levels; null until the pyramid step has run.
+    pub pyramid_depth: Option<i64>,
+    /// Gap between sites of a well, in pixels; negative where they overlap.
+    pub vertical_site_displacement: i64,
+    /// Gap between sites of a well, in pixels; negative where they overlap.
+    pub horizontal_site_displacement: i64,
+    /// Gap between wells, in pixels.
+    pub well_spacer_size: i64,
+    /// The stored workflow description as JSON, if a client stored one.
+    pub workflow_description: Option<String>,
+}
+
+/// An experiment to create, all values checked.
+#[derive(Debug, Clone)]
+pub struct NewExperiment {
+    /// Id of the owner.
+    pub user_id: i64,
+    /// Name, unique per owner.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// One of [`microscopes::ALL`].
+    pub microscope_type: String,
+    /// One of [`WorkflowType::ALL`].
+    pub workflow_type: String,
+    /// Number of wells of a plate.
+    pub plate_format: PlateFormat,
+    /// How acquisitions of a plate relate.
+    pub plate_acquisition_mode: AcquisitionMode,
+}
+
+impl NewExperiment {
+    /// Check the values of a request.
+    ///
+    /// # Errors
+    /// 400 naming the field, what was wanted and what is on offer.
+    pub fn check(
+        user_id: i64,
+        name: &str,
+        description: &str,
+        microscope_type: &str,
+        workflow_type: &str,
+        plate_format: u64,
+        plate_acquisition_mode: &str,
+    ) -> ApiResult<Self> {
+        let name = check_name("name", name)?;
+        let choice = |field: &str, value: &str, offered: Vec<String>| {
+            ApiError::malformed(format!("`{field}` must be one of {}, got \"{value}\"", offered.join(", ")))
+        };
+        if microscopes::find(microscope_type).is_none() {
+            let offered = microscopes::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+            return Err(choice("microscope_type", microscope_type, offered));
+        }
+        if WorkflowType::find(workflow_type).is_none() {
+            let offered = WorkflowType::ALL.iter().map(|kind| kind.name().to_owned()).collect();
+            return Err(choice("workflow_type", workflow_type, offered));
+        }
+        let format = u32::try_from(plate_format).ok().and_then(PlateFormat::from_wells).ok_or_else(|| {
+            let offered = PlateFormat::ALL.iter().map(|format| format.wells().to_string()).collect();
+            choice("plate_format", &plate_format.to_string(), offered)
+        })?;
+        let mode = AcquisitionMode::ALL
+            .iter()
+            .copied()
+            .find(|mode| mode.name() == plate_acquisition_mode)
+            .ok_or_else(|| {
+                let offered = AcquisitionMode::ALL.iter().map(|mode| mode.name().to_owned()).collect();
+                choice("plate_acquisition_mode", plate_acquisition_mode, offered)
+            })?;
+        Ok(Self {
+            user_id,
+            name,
+            description: description.to_owned(),
+            microscope_type: microscope_type.to_owned(),
+            workflow_type: workflow_type.to_owned(),
+            plate_format: format,
+            plate_acquisition_mode: mode,
+        })
+    }
+}
+
+/// Check the name of an experiment, plate, acquisition or channel.
+///
+/// # Errors
+/// 400 when it is empty, longer than 256 characters or holds control characters.
+pub fn check_name(field: &str, name: &str) -> ApiResult<String> {
+    let trimmed = name.trim();
+    if trimmed.is_empty() || trimmed.chars().count() > 256 || trimmed.chars().any(char::is_control) {
+        return Err(ApiError::malformed(format!("`{field}` must have 1 to 256 printable characters")));
+    }
+    Ok(trimmed.to_owned())
+}
+
+/// The id of the experiment in a path, once the user is known to have the right.
+///
+/// # Errors
+/// 404 for an unknown experiment, 403 without the right.
+pub async fn authorize(app: &App, user: &AuthUser, id: &str, access: Access) -> ApiResult<i64> {
+    let experiment = parse_id("experiment", id)?;
+    let right = app.permissions.right(&app.environment.db, user.id, experiment).await?;
+    match right {
+        Right::Unknown => Err(ApiError::not_found(format!("experiment {experiment}"))),
+        right if right.covers(access) => Ok(experiment),
+        _ => {
+            let wanted = if access == Access::Read { "read" } else { "change" };
+            Err(ApiError::forbidden(format!("you may not {wanted} experiment {experiment}")))
+        }
+    }
+}
+
+/// Delete an experiment: its rows in one transaction, then its files.
+///
+/// # Errors
+/// When the database fails, or 409 while a workflow runs.
+pub async fn delete(app: &App, experiment: i64) -> ApiResult<()> {
+    let environment = &app.environment;
+    if app.workflows.is_running(experiment) {
+        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
+    }
+    let mut tx = environment.db.write().await?;
+    queries::delete(&mut tx, experiment).await?;
+    tx.commit().await?;
+    app.permissions.forget();
+    environment.remove_files(environment.data.experiment(experiment)).await;
+    Ok(())
+}

@@ -1,0 +1,82 @@
+//! HTTP of channel images: one plane as a PNG file.
+
+use axum::extract::{Path, State};
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
+
+use super::{PlaneNames, queries};
+use crate::app::App;
+use crate::auth::permission::Access;
+use crate::error::{ApiError, ApiResult};
+use crate::http::{AuthUser, Query, attachment, parse_id};
+use crate::microscopes::secure_filename;
+use crate::resources::experiment::authorize;
+use crate::storage::encode;
+
+const REQUIRED: &[&[&str]] = &[
+    &["plate_name"],
+    &["cycle_index"],
+    &["well_name"],
+    &["well_pos_x", "well_pox_x"],
+    &["well_pos_y", "well_pox_y"],
+    &["tpoint"],
+    &["zplane"],
+];
+
+impl<'a> PlaneNames<'a> {
+    /// The plane that a request asks for.
+    fn of(channel_id: i64, query: &'a Query) -> ApiResult<Self> {
+        query.require(REQUIRED)?;
+        Ok(Self {
+            channel_id,
+            plate: query.required_text(&["plate_name"])?,
+            cycle: query.required_number(&["cycle_index"])?,
+            well: query.required_text(&["well_name"])?,
+            y: query.required_number(&["well_pos_y", "well_pox_y"])?,
+            x: query.required_number(&["well_pos_x", "well_pox_x"])?,
+            tpoint: query.required_number(&["tpoint"])?,
+            zplane: query.required_number(&["zplane"])?,
+        })
+    }
+
+    fn file_name(&self, experiment: &str, channel: &str) -> String {
+        let Self { plate, well, y, x, zplane, tpoint, .. } = self;
+        secure_filename(&format!(
+            "{experiment}_{plate}_{well}_y{y:03}_x{x:03}_z{zplane:03}_t{tpoint:03}_{channel}.png"
+        ))
+    }
+}
+
+/// One plane of a site as a grey PNG of the stored depth.
+#[utoipa::path(get, path = "/api/experiments/{experiment_id}/channels/{channel_id}/image-file", tag = "channels",
+    params(("experiment_id" = String, Path), ("channel_id" = String, Path),
+        ("plate_name" = String, Query), ("cycle_index" = i64, Query), ("well_name" = String, Query),
+        ("well_pos_x" = i64, Query), ("well_pos_y" = i64, Query),
+        ("tpoint" = i64, Query), ("zplane" = i64, Query),
+        ("correct" = Option<bool>, Query, description = "Correct the illumination"),
+        ("align" = Option<bool>, Query, description = "Accepted; there are no shifts to apply yet")),
+    responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 400), (status = 403),
+        (status = 404, description = "No such image, or no statistics to correct it with")))]
+pub async fn get_image_file(
+    State(app): State<App>,
+    user: AuthUser,
+    Path((experiment, channel)): Path<(String, String)>,
+    query: Query,
+) -> ApiResult<impl IntoResponse> {
+    query.require(REQUIRED)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
+    let channel = parse_id("channel", &channel)?;
+    let names = PlaneNames::of(channel, &query)?;
+    let known = queries::channel_names(&mut app.environment.db.read().await?, experiment, channel).await?;
+    let (experiment_name, channel_name) =
+        known.ok_or_else(|| ApiError::not_found(format!("channel {channel}")))?;
+    let plane =
+        super::read(&app.environment, experiment, &names, query.flag(&["correct", "illumcorr"])).await?;
+    let png = app.environment.compute.interactive(move |_| encode::png(&plane)).await;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
+        (header::CONTENT_DISPOSITION, attachment(&names.file_name(&experiment_name, &channel_name))),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+    ];
+    Ok((headers, png.map_err(ApiError::internal)?))
+}

@@ -1,0 +1,135 @@
+//! SQL of channel images and illumination statistics.
+
+use super::{PlaneNames, StoredPlane};
+use crate::resources::layer::StatisticsFile;
+use crate::storage::images::PlaneIndex;
+use crate::store::{Result, StoreError, Tx, fetch_all, fetch_optional};
+
+#[derive(sqlx::FromRow)]
+struct PlaneRow {
+    site_id: i64,
+    plate_id: i64,
+    image_generation: i64,
+    field: String,
+    t_index: i64,
+    c_index: i64,
+    z_index: i64,
+    stored: bool,
+}
+
+impl TryFrom<PlaneRow> for StoredPlane {
+    type Error = StoreError;
+
+    fn try_from(row: PlaneRow) -> Result<Self> {
+        let index = |value: i64| {
+            usize::try_from(value).map_err(|_| StoreError::Corrupt(format!("plane of site {}", row.site_id)))
+        };
+        Ok(Self {
+            index: PlaneIndex { t: index(row.t_index)?, c: index(row.c_index)?, z: index(row.z_index)? },
+            site_id: row.site_id,
+            plate_id: row.plate_id,
+            image_generation: row.image_generation,
+            field: row.field,
+            stored: row.stored,
+        })
+    }
+}
+
+/// The planes of one channel, time point and focal plane in a well, by site: one each, of the earliest
+/// cycle that has it.
+pub async fn planes_of_well(
+    tx: &mut Tx,
+    channel: i64,
+    tpoint: i64,
+    zplane: i64,
+    well: i64,
+) -> Result<Vec<StoredPlane>> {
+    // `cross join` keeps SQLite from walking through all sites of the channel instead of those of the
+    // well; to PostgreSQL it is any other join.
+    let rows = fetch_all!(
+        tx,
+        PlaneRow,
+        "select channel_images.site_id, plates.id as plate_id, plates.image_generation, field,
+             t_index, c_index, z_index, stored
+         from wells
+         join plates on plates.id = wells.plate_id
+         cross join sites
+         cross join channel_images
+         where wells.id = $4
+             and sites.well_id = wells.id
+             and channel_images.site_id = sites.id
+             and channel_images.channel_id = $1
+             and channel_images.tpoint = $2
+             and channel_images.zplane = $3
+         order by channel_images.site_id, channel_images.cycle_id",
+        channel,
+        tpoint,
+        zplane,
+        well
+    )?;
+    let mut planes = rows.into_iter().map(StoredPlane::try_from).collect::<Result<Vec<_>>>()?;
+    planes.dedup_by_key(|plane| plane.site_id);
+    Ok(planes)
+}
+
+/// The plane that these names mean; `None` when an experiment has none such.
+pub async fn find_plane(tx: &mut Tx, experiment: i64, names: &PlaneNames<'_>) -> Result<Option<StoredPlane>> {
+    let row = fetch_optional!(
+        tx,
+        PlaneRow,
+        "select channel_images.site_id, plates.id as plate_id, plates.image_generation, field,
+             t_index, c_index, z_index, stored
+         from plates
+         join wells on wells.plate_id = plates.id
+         join sites on sites.well_id = wells.id
+         join channel_images on channel_images.site_id = sites.id
+         join cycles on cycles.id = channel_images.cycle_id
+         where plates.experiment_id = $1
+             and plates.name = $2
+             and wells.name = $3
+             and sites.y = $4
+             and sites.x = $5
+             and channel_images.channel_id = $6
+             and cycles.cycle_index = $7
+             and channel_images.tpoint = $8
+             and channel_images.zplane = $9",
+        experiment,
+        names.plate,
+        names.well,
+        names.y,
+        names.x,
+        names.channel_id,
+        names.cycle,
+        names.tpoint,
+        names.zplane
+    )?;
+    row.map(StoredPlane::try_from).transpose()
+}
+
+/// Name of an experiment and of a channel of it; `None` when there is no such channel in it.
+pub async fn channel_names(tx: &mut Tx, experiment: i64, channel: i64) -> Result<Option<(String, String)>> {
+    fetch_optional!(
+        tx,
+        (String, String),
+        "select experiments.name, channels.name
+         from channels
+         join experiments on experiments.id = channels.experiment_id
+         where experiments.id = $1 and channels.id = $2",
+        experiment,
+        channel
+    )
+}
+
+/// The latest statistics of a channel.
+pub async fn current_statistics(tx: &mut Tx, channel: i64) -> Result<Option<StatisticsFile>> {
+    fetch_optional!(
+        tx,
+        StatisticsFile,
+        "select id, file
+         from illumination_statistics
+         where channel_id = $1
+         order by id desc
+         limit 1",
+        channel
+    )
+}

@@ -1,0 +1,23 @@
+//! One folder per resource of the API, named as in the API.
+//!
+//! In each: `mod.rs` (what it is, its rules), `handlers.rs` (HTTP: extract, authorise, call one thing,
+//! map the answer; the wire types), `queries.rs` (SQL). A resource may use another's rules and
+//! queries, never its handlers.
+//!
+//! Conventions of the API: ids are decimal strings on the wire; a creation answers 200 with the thing
+//! made, a change or deletion `{"message": "ok"}`; an unknown child of a known experiment is 404; a
+//! taken name is 409. Deletions remove rows in one transaction and files after the commit.
+
+pub mod acquisition;
+pub mod channel;
+pub mod cycle;
+pub mod experiment;
+pub mod file;
+pub mod image;
+pub mod layer;
+pub mod plate;
+pub mod site;
+pub mod tile;
+pub mod user;
+pub mod well;
+pub mod workflow;

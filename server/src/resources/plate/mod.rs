@@ -1,0 +1,94 @@
+//! Plates: what was imaged, and where its wells lie.
+
+pub mod handlers;
+pub mod queries;
+
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::resources::acquisition::{Acquisition, queries as acquisitions};
+use crate::resources::file::UploadStatus;
+use crate::store::{Result, Tx};
+
+/// A plate as stored.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Plate {
+    /// Row id.
+    pub id: i64,
+    /// Name, unique in the experiment.
+    pub name: String,
+    /// Free text.
+    pub description: String,
+    /// Which generation of the channel images is current; 0 while there is none.
+    pub image_generation: i64,
+}
+
+/// A plate with its acquisitions.
+#[derive(Debug, Clone)]
+pub struct PlateWithAcquisitions {
+    /// The plate.
+    pub plate: Plate,
+    /// Its acquisitions, by id.
+    pub acquisitions: Vec<Acquisition>,
+}
+
+impl PlateWithAcquisitions {
+    /// How far the uploads of all its acquisitions are.
+    pub fn status(&self) -> UploadStatus {
+        UploadStatus::of_all(self.acquisitions.iter().map(Acquisition::status))
+    }
+}
+
+/// The plates of an experiment by id, only the one with this name if one is given.
+///
+/// # Errors
+/// When the database fails.
+pub async fn list(tx: &mut Tx, experiment: i64, name: Option<&str>) -> Result<Vec<PlateWithAcquisitions>> {
+    let plates = queries::list(tx, experiment, name).await?;
+    let mut all = acquisitions::list(tx, experiment, None, None).await?;
+    let with_acquisitions = |plate: Plate| {
+        let acquisitions = all.extract_if(.., |acquisition| acquisition.plate_id == plate.id).collect();
+        PlateWithAcquisitions { plate, acquisitions }
+    };
+    Ok(plates.into_iter().map(with_acquisitions).collect())
+}
+
+/// One plate of an experiment.
+///
+/// # Errors
+/// 404 when the experiment has none of this id.
+pub async fn get(tx: &mut Tx, experiment: i64, id: i64) -> ApiResult<PlateWithAcquisitions> {
+    let plate = queries::find(tx, experiment, id).await?.ok_or_else(|| unknown(id))?;
+    let acquisitions = acquisitions::list_of_plate(tx, experiment, id).await?;
+    Ok(PlateWithAcquisitions { plate, acquisitions })
+}
+
+/// 404 for a plate.
+pub fn unknown(id: i64) -> ApiError {
+    ApiError::not_found(format!("plate {id}"))
+}
+
+/// Delete a plate with its acquisitions, wells, sites and channel images: rows in one transaction, then
+/// files.
+///
+/// The layers of the experiment stay: they show the plate until the pyramid step runs again.
+///
+/// # Errors
+/// 404 for an unknown plate, 409 while a workflow runs.
+pub async fn delete(app: &App, experiment: i64, id: i64) -> ApiResult<()> {
+    if app.workflows.is_running(experiment) {
+        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
+    }
+    let environment = &app.environment;
+    let mut tx = environment.db.write().await?;
+    let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
+    queries::delete(&mut tx, experiment, id).await?;
+    tx.commit().await?;
+    for acquisition in acquisitions {
+        environment.remove_files(environment.data.uploads(experiment, acquisition.id)).await;
+    }
+    if plate.image_generation > 0 {
+        let images = environment.data.plate_images(experiment, id, plate.image_generation);
+        environment.remove_files(images).await;
+    }
+    Ok(())
+}

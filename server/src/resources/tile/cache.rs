@@ -1,0 +1,96 @@
+//! Encoded tiles in memory.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use moka::Expiry;
+use moka::future::Cache;
+use tm_engine::image::Plane;
+
+use super::{TILE, TileFormat, TileKey};
+use crate::resources::layer::MapError;
+use crate::resources::layer::maps::FRESH_FOR;
+
+/// What an entry takes besides its bytes, about.
+const ENTRY_BYTES: usize = 300;
+
+/// A tile ready to be sent.
+#[derive(Debug, Clone)]
+pub struct EncodedTile {
+    /// The file.
+    pub bytes: Bytes,
+    /// Strong ETag: a hash of the bytes, in quotes.
+    pub etag: Arc<str>,
+    /// Whether its pixels will stay what they are; if not, planes or levels are still to come.
+    pub settled: bool,
+}
+
+impl EncodedTile {
+    /// A tile from its encoded bytes.
+    pub fn new(bytes: Bytes, settled: bool) -> Self {
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let etag = format!("\"{:016x}\"", hasher.finish()).into();
+        Self { bytes, etag, settled }
+    }
+}
+
+/// The cache of encoded tiles, bounded in bytes; cheap to clone.
+///
+/// A tile that several ask for is rendered once. Settled tiles stay until others need the room: their
+/// key changes with everything that decides what they look like. The rest is asked for anew after
+/// [`FRESH_FOR`].
+#[derive(Debug, Clone)]
+pub struct Tiles {
+    cache: Cache<TileKey, EncodedTile>,
+}
+
+impl Tiles {
+    /// A cache of at most `bytes` bytes.
+    pub fn new(bytes: u64) -> Self {
+        let weigher = |_: &TileKey, tile: &EncodedTile| {
+            u32::try_from(tile.bytes.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
+        };
+        Self { cache: Cache::builder().max_capacity(bytes).weigher(weigher).expire_after(Unsettled).build() }
+    }
+
+    /// A tile that is here already.
+    pub(super) async fn get(&self, key: &TileKey) -> Option<EncodedTile> {
+        self.cache.get(key).await
+    }
+
+    /// A tile, rendered unless it is here or being rendered already.
+    pub(super) async fn get_or_render(
+        &self,
+        key: TileKey,
+        render: impl Future<Output = Result<EncodedTile, MapError>>,
+    ) -> Result<EncodedTile, MapError> {
+        self.cache.try_get_with(key, render).await.map_err(|error| MapError::clone(&error))
+    }
+
+    /// The tile where there is nothing.
+    pub(super) fn black(&self, format: TileFormat) -> Result<EncodedTile, MapError> {
+        static JPEG: OnceLock<EncodedTile> = OnceLock::new();
+        static PNG: OnceLock<EncodedTile> = OnceLock::new();
+        let known = match format {
+            TileFormat::Jpeg => &JPEG,
+            TileFormat::Png => &PNG,
+        };
+        if let Some(tile) = known.get() {
+            return Ok(tile.clone());
+        }
+        let tile = EncodedTile::new(format.encode(Plane::zeros(TILE))?, true);
+        Ok(known.get_or_init(|| tile).clone())
+    }
+}
+
+/// Tiles that are not settled leave after [`FRESH_FOR`].
+struct Unsettled;
+
+impl Expiry<TileKey, EncodedTile> for Unsettled {
+    fn expire_after_create(&self, _: &TileKey, tile: &EncodedTile, _: Instant) -> Option<Duration> {
+        (!tile.settled).then_some(FRESH_FOR)
+    }
+}

@@ -1,0 +1,116 @@
+//! People who log in. Managed from the command line.
+
+pub mod handlers;
+pub mod queries;
+
+use crate::auth::password;
+use crate::environment::Environment;
+use crate::store::StoreError;
+
+/// A person who can log in.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct User {
+    /// Row id.
+    pub id: i64,
+    /// Login name, unique.
+    pub name: String,
+    /// E-mail address, unique.
+    pub email: String,
+    /// Argon2id hash in PHC format.
+    pub password_hash: String,
+}
+
+/// Why a user could not be added or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum UserError {
+    /// Name, address or password do not meet the rules.
+    #[error("{0}")]
+    Invalid(String),
+    /// Name or address are taken.
+    #[error("a user with the name \"{name}\" or the address \"{email}\" exists already")]
+    Taken {
+        /// The wanted name.
+        name: String,
+        /// The wanted address.
+        email: String,
+    },
+    /// There is no user of this name.
+    #[error("there is no user \"{0}\"")]
+    Unknown(String),
+    /// The user still owns experiments.
+    #[error("user \"{0}\" owns experiments; delete them first")]
+    OwnsExperiments(String),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Add a user. Hashing takes a moment on purpose: not for async request paths.
+///
+/// # Errors
+/// [`UserError`] says what was wanted.
+pub async fn add(
+    environment: &Environment,
+    name: &str,
+    email: &str,
+    password: &str,
+) -> Result<i64, UserError> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
+        return Err(UserError::Invalid("a user name has 1 to 100 printable characters".to_owned()));
+    }
+    if !email.contains('@') {
+        return Err(UserError::Invalid(format!("\"{email}\" is not an e-mail address")));
+    }
+    let hash = checked_hash(password)?;
+    let mut tx = environment.db.write().await?;
+    let id =
+        queries::insert(&mut tx, name, email, &hash, environment.now()).await.map_err(
+            |error| match error {
+                StoreError::Conflict(_) => {
+                    UserError::Taken { name: name.to_owned(), email: email.to_owned() }
+                }
+                other => UserError::Store(other),
+            },
+        )?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Give a user another password. Hashing takes a moment on purpose: not for async request paths.
+///
+/// # Errors
+/// [`UserError`] says what was wanted.
+pub async fn set_password(environment: &Environment, name: &str, password: &str) -> Result<(), UserError> {
+    let hash = checked_hash(password)?;
+    let mut tx = environment.db.write().await?;
+    if !queries::set_password(&mut tx, name, &hash, environment.now()).await? {
+        return Err(UserError::Unknown(name.to_owned()));
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Remove a user who owns no experiment.
+///
+/// # Errors
+/// [`UserError`] says what stands in the way.
+pub async fn remove(environment: &Environment, name: &str) -> Result<(), UserError> {
+    let mut tx = environment.db.write().await?;
+    let removed = queries::delete(&mut tx, name).await.map_err(|error| match error {
+        StoreError::Reference(_) => UserError::OwnsExperiments(name.to_owned()),
+        other => other.into(),
+    })?;
+    if !removed {
+        return Err(UserError::Unknown(name.to_owned()));
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+fn checked_hash(password: &str) -> Result<String, UserError> {
+    if password.chars().count() < 8 {
+        return Err(UserError::Invalid("a password has at least 8 characters".to_owned()));
+    }
+    password::hash(password).map_err(UserError::Invalid)
+}

@@ -1,0 +1,53 @@
+//! SQL of users.
+
+use super::User;
+use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+
+/// Whether a user exists.
+pub async fn exists(tx: &mut Tx, id: i64) -> Result<bool> {
+    let row = fetch_optional!(tx, (i64,), "select id from users where id = $1", id)?;
+    Ok(row.is_some())
+}
+
+/// The user with this login name.
+pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>> {
+    fetch_optional!(tx, User, "select id, name, email, password_hash from users where name = $1", name)
+}
+
+/// All users by name.
+pub async fn list(tx: &mut Tx) -> Result<Vec<User>> {
+    fetch_all!(tx, User, "select id, name, email, password_hash from users order by name")
+}
+
+/// Add a user; the value is the id.
+pub async fn insert(tx: &mut Tx, name: &str, email: &str, password_hash: &str, now: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into users (name, email, password_hash, created_at, updated_at)
+         values ($1, $2, $3, $4, $4)
+         returning id",
+        name,
+        email,
+        password_hash,
+        now
+    )?;
+    Ok(id)
+}
+
+/// Remove a user; false when there is none of this name.
+pub async fn delete(tx: &mut Tx, name: &str) -> Result<bool> {
+    Ok(execute!(tx, "delete from users where name = $1", name)? > 0)
+}
+
+/// Give a user another password; false when there is none of this name.
+pub async fn set_password(tx: &mut Tx, name: &str, password_hash: &str, now: i64) -> Result<bool> {
+    let changed = execute!(
+        tx,
+        "update users set password_hash = $1, updated_at = $2 where name = $3",
+        password_hash,
+        now,
+        name
+    )?;
+    Ok(changed > 0)
+}

@@ -1,0 +1,4 @@
+//! Workflows of an experiment over HTTP, and the rows their steps work on.
+
+pub mod handlers;
+pub mod queries;

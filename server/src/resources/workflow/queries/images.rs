@@ -1,0 +1,389 @@
+//! SQL of what the steps make: channels, wells, sites, planes, statistics, layers.
+
+use crate::store::{Result, Tx, execute, fetch_all, fetch_one};
+
+/// Remove everything that metaconfig makes of an experiment, and with it what later steps made of that.
+pub async fn delete_images(tx: &mut Tx, experiment: i64) -> Result<()> {
+    execute!(tx, "delete from channels where experiment_id = $1", experiment)?;
+    execute!(tx, "delete from cycles where experiment_id = $1", experiment)?;
+    execute!(
+        tx,
+        "delete from wells where plate_id in (select id from plates where experiment_id = $1)",
+        experiment
+    )?;
+    execute!(
+        tx,
+        "update experiments
+         set pyramid_height = null, pyramid_width = null, pyramid_depth = null
+         where id = $1",
+        experiment
+    )?;
+    Ok(())
+}
+
+/// Add a channel; the value is the id.
+pub async fn insert_channel(
+    tx: &mut Tx,
+    experiment: i64,
+    name: &str,
+    wavelength: &str,
+    bit_depth: i64,
+) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into channels (experiment_id, name, wavelength, bit_depth)
+         values ($1, $2, $3, $4)
+         returning id",
+        experiment,
+        name,
+        wavelength,
+        bit_depth
+    )?;
+    Ok(id)
+}
+
+/// Add a cycle; the value is the id.
+pub async fn insert_cycle(tx: &mut Tx, experiment: i64, index: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into cycles (experiment_id, cycle_index) values ($1, $2) returning id",
+        experiment,
+        index
+    )?;
+    Ok(id)
+}
+
+/// Add a well; the value is the id.
+pub async fn insert_well(tx: &mut Tx, plate: i64, name: &str) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into wells (plate_id, name, description) values ($1, $2, '{}') returning id",
+        plate,
+        name
+    )?;
+    Ok(id)
+}
+
+/// Add a site; the value is the id.
+pub async fn insert_site(tx: &mut Tx, well: i64, y: i64, x: i64, height: i64, width: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into sites (well_id, y, x, height, width) values ($1, $2, $3, $4, $5) returning id",
+        well,
+        y,
+        x,
+        height,
+        width
+    )?;
+    Ok(id)
+}
+
+/// A plane to add.
+#[derive(Debug, Clone)]
+pub struct NewPlane<'a> {
+    /// Row id of the channel.
+    pub channel: i64,
+    /// Row id of the site.
+    pub site: i64,
+    /// Row id of the cycle.
+    pub cycle: i64,
+    /// Row id of the acquisition.
+    pub acquisition: i64,
+    /// Time point, over all acquisitions.
+    pub tpoint: i64,
+    /// Focal plane.
+    pub zplane: i64,
+    /// Path of the field image inside the plate's images.
+    pub field: &'a str,
+    /// Position in the field image's array.
+    pub t_index: i64,
+    /// Position in the field image's array.
+    pub c_index: i64,
+    /// Position in the field image's array.
+    pub z_index: i64,
+    /// JSON list of what it is made of.
+    pub sources: &'a str,
+}
+
+/// Add a plane whose pixels are still to be stored.
+pub async fn insert_plane(tx: &mut Tx, plane: &NewPlane<'_>) -> Result<()> {
+    execute!(
+        tx,
+        "insert into channel_images (channel_id, site_id, cycle_id, acquisition_id, tpoint, zplane, field,
+             t_index, c_index, z_index, sources, stored)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false)",
+        plane.channel,
+        plane.site,
+        plane.cycle,
+        plane.acquisition,
+        plane.tpoint,
+        plane.zplane,
+        plane.field,
+        plane.t_index,
+        plane.c_index,
+        plane.z_index,
+        plane.sources
+    )?;
+    Ok(())
+}
+
+/// Make a generation of a plate's channel images the current one.
+pub async fn set_image_generation(tx: &mut Tx, plate: i64, generation: i64, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update plates set image_generation = $1, updated_at = $2 where id = $3",
+        generation,
+        now,
+        plate
+    )?;
+    Ok(())
+}
+
+/// Say that no plane of an experiment is stored, before storing them anew.
+pub async fn unstore_planes(tx: &mut Tx, experiment: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update channel_images
+         set stored = false
+         where channel_id in (select id from channels where experiment_id = $1)",
+        experiment
+    )?;
+    Ok(())
+}
+
+/// The ids of all planes of an experiment, those of one field image together.
+pub async fn plane_ids(tx: &mut Tx, experiment: i64) -> Result<Vec<i64>> {
+    let rows = fetch_all!(
+        tx,
+        (i64,),
+        "select channel_images.id
+         from channel_images
+         join channels on channels.id = channel_images.channel_id
+         where channels.experiment_id = $1
+         order by channel_images.acquisition_id, channel_images.site_id, channel_images.id",
+        experiment
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// A plane with the place of its pixels.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredPlane {
+    /// Row id.
+    pub id: i64,
+    /// Row id of the acquisition.
+    pub acquisition_id: i64,
+    /// Row id of the plate.
+    pub plate_id: i64,
+    /// Current generation of the plate's channel images.
+    pub image_generation: i64,
+    /// Path of the field image inside the plate's images.
+    pub field: String,
+    /// Position in the field image's array.
+    pub t_index: i64,
+    /// Position in the field image's array.
+    pub c_index: i64,
+    /// Position in the field image's array.
+    pub z_index: i64,
+    /// JSON list of what it is made of.
+    pub sources: String,
+}
+
+/// One plane.
+pub async fn plane(tx: &mut Tx, id: i64) -> Result<StoredPlane> {
+    fetch_one!(
+        tx,
+        StoredPlane,
+        "select channel_images.id, channel_images.acquisition_id, plates.id as plate_id,
+             plates.image_generation, channel_images.field, t_index, c_index, z_index, sources
+         from channel_images
+         join acquisitions on acquisitions.id = channel_images.acquisition_id
+         join plates on plates.id = acquisitions.plate_id
+         where channel_images.id = $1",
+        id
+    )
+}
+
+/// Say that the pixels of a plane are stored.
+pub async fn set_stored(tx: &mut Tx, plane: i64) -> Result<()> {
+    execute!(tx, "update channel_images set stored = true where id = $1", plane)?;
+    Ok(())
+}
+
+/// A channel and how many of its planes are stored.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ChannelPlanes {
+    /// Row id.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+    /// 8 or 16.
+    pub bit_depth: i64,
+    /// Number of stored planes.
+    pub planes: i64,
+}
+
+/// The channels of an experiment by id, with their number of stored planes.
+pub async fn channels_of(tx: &mut Tx, experiment: i64) -> Result<Vec<ChannelPlanes>> {
+    fetch_all!(
+        tx,
+        ChannelPlanes,
+        "select channels.id, channels.name, channels.bit_depth, count(channel_images.id) as planes
+         from channels
+         left join channel_images on channel_images.channel_id = channels.id and channel_images.stored
+         where channels.experiment_id = $1
+         group by channels.id, channels.name, channels.bit_depth
+         order by channels.id",
+        experiment
+    )
+}
+
+/// The stored planes of a channel by id.
+pub async fn stored_planes_of(tx: &mut Tx, channel: i64) -> Result<Vec<StoredPlane>> {
+    fetch_all!(
+        tx,
+        StoredPlane,
+        "select channel_images.id, channel_images.acquisition_id, plates.id as plate_id,
+             plates.image_generation, channel_images.field, t_index, c_index, z_index, sources
+         from channel_images
+         join acquisitions on acquisitions.id = channel_images.acquisition_id
+         join plates on plates.id = acquisitions.plate_id
+         where channel_images.channel_id = $1 and channel_images.stored
+         order by channel_images.id",
+        channel
+    )
+}
+
+/// Add a set of statistics; the value is the id.
+pub async fn insert_statistics(tx: &mut Tx, channel: i64, file: &str, images: i64, now: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into illumination_statistics (channel_id, file, images, created_at)
+         values ($1, $2, $3, $4)
+         returning id",
+        channel,
+        file,
+        images,
+        now
+    )?;
+    Ok(id)
+}
+
+/// Delete the statistics of an experiment that are neither current nor used by a layer; the value is
+/// the names of their files.
+pub async fn delete_unused_statistics(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
+    let rows = fetch_all!(
+        tx,
+        (String,),
+        "delete from illumination_statistics
+         where channel_id in (select id from channels where experiment_id = $1)
+             and id not in (select max(id) from illumination_statistics group by channel_id)
+             and id not in (select statistics_id from channel_layers where statistics_id is not null)
+         returning file",
+        experiment
+    )?;
+    Ok(rows.into_iter().map(|(file,)| file).collect())
+}
+
+/// The names of the files of all statistics of an experiment.
+pub async fn statistics_files(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
+    let rows = fetch_all!(
+        tx,
+        (String,),
+        "select file from illumination_statistics
+         where channel_id in (select id from channels where experiment_id = $1)",
+        experiment
+    )?;
+    Ok(rows.into_iter().map(|(file,)| file).collect())
+}
+
+/// A time point and focal plane of a channel: what becomes a layer.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LayerKey {
+    /// Row id of the channel.
+    pub channel_id: i64,
+    /// Time point.
+    pub tpoint: i64,
+    /// Focal plane.
+    pub zplane: i64,
+}
+
+/// What becomes a layer: the distinct (channel, time point, focal plane) of all stored planes.
+pub async fn layer_keys(tx: &mut Tx, experiment: i64) -> Result<Vec<LayerKey>> {
+    fetch_all!(
+        tx,
+        LayerKey,
+        "select distinct channel_images.channel_id, channel_images.tpoint, channel_images.zplane
+         from channel_images
+         join channels on channels.id = channel_images.channel_id
+         where channels.experiment_id = $1 and channel_images.stored
+         order by channel_images.channel_id, channel_images.tpoint, channel_images.zplane",
+        experiment
+    )
+}
+
+/// Delete the layers of an experiment; the value is their ids.
+pub async fn delete_layers(tx: &mut Tx, experiment: i64) -> Result<Vec<i64>> {
+    let rows = fetch_all!(
+        tx,
+        (i64,),
+        "delete from channel_layers
+         where channel_id in (select id from channels where experiment_id = $1)
+         returning id",
+        experiment
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Add a layer; the value is the id.
+pub async fn insert_layer(
+    tx: &mut Tx,
+    key: &LayerKey,
+    min_intensity: i64,
+    max_intensity: i64,
+    statistics: Option<i64>,
+) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into channel_layers (channel_id, tpoint, zplane, min_intensity, max_intensity, statistics_id)
+         values ($1, $2, $3, $4, $5, $6)
+         returning id",
+        key.channel_id,
+        key.tpoint,
+        key.zplane,
+        min_intensity,
+        max_intensity,
+        statistics
+    )?;
+    Ok(id)
+}
+
+/// The ids of all layers of an experiment.
+pub async fn layer_ids(tx: &mut Tx, experiment: i64) -> Result<Vec<i64>> {
+    let rows = fetch_all!(
+        tx,
+        (i64,),
+        "select id from channel_layers
+         where channel_id in (select id from channels where experiment_id = $1)
+         order by id",
+        experiment
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+impl StoredPlane {
+    /// Where the plane is in its field image; `None` for a row that makes no sense.
+    pub fn index(&self) -> Option<crate::storage::images::PlaneIndex> {
+        Some(crate::storage::images::PlaneIndex {
+            t: self.t_index.try_into().ok()?,
+            c: self.c_index.try_into().ok()?,
+            z: self.z_index.try_into().ok()?,
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! SQL of submissions and tasks.
+
+use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use crate::workflow::task::{Task, TaskState};
+
+/// Name of the program of workflow submissions.
+const PROGRAM: &str = "workflow";
+
+/// Add a submission; the value is the id.
+pub async fn insert_submission(
+    tx: &mut Tx,
+    experiment: i64,
+    caller: i64,
+    description: &str,
+    now: i64,
+) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into submissions (experiment_id, user_id, program, description, created_at)
+         values ($1, $2, $3, $4, $5)
+         returning id",
+        experiment,
+        caller,
+        PROGRAM,
+        description,
+        now
+    )?;
+    Ok(id)
+}
+
+/// The most recent submission of an experiment.
+pub async fn latest_submission(tx: &mut Tx, experiment: i64) -> Result<Option<i64>> {
+    let row = fetch_optional!(
+        tx,
+        (Option<i64>,),
+        "select max(id) from submissions where experiment_id = $1 and program = $2",
+        experiment,
+        PROGRAM
+    )?;
+    Ok(row.and_then(|(id,)| id))
+}
+
+/// A task to add.
+#[derive(Debug, Clone)]
+pub struct NewTask<'a> {
+    /// The submission it belongs to.
+    pub submission: i64,
+    /// The task it is part of.
+    pub parent: Option<i64>,
+    /// Name.
+    pub name: &'a str,
+    /// Type on the wire.
+    pub task_type: &'a str,
+    /// What a job does, as JSON; `None` for collections.
+    pub job: Option<String>,
+}
+
+/// Add a task in state `NEW`; the value is the id.
+pub async fn insert_task(tx: &mut Tx, task: &NewTask<'_>, now: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into tasks (submission_id, parent_id, name, type, state, job, created_at, updated_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $7)
+         returning id",
+        task.submission,
+        task.parent,
+        task.name,
+        task.task_type,
+        TaskState::New.name(),
+        task.job.as_deref(),
+        now
+    )?;
+    Ok(id)
+}
+
+/// Move a task that is not over yet to another state.
+pub async fn set_task_state(tx: &mut Tx, id: i64, state: TaskState, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update tasks set state = $1, updated_at = $2 where id = $3 and state <> 'TERMINATED'",
+        state.name(),
+        now,
+        id
+    )?;
+    Ok(())
+}
+
+/// End a task.
+pub async fn terminate_task(
+    tx: &mut Tx,
+    id: i64,
+    exitcode: i64,
+    wall_time: Option<i64>,
+    now: i64,
+) -> Result<()> {
+    execute!(
+        tx,
+        "update tasks
+         set state = 'TERMINATED', exitcode = $1, wall_time = $2, updated_at = $3
+         where id = $4",
+        exitcode,
+        wall_time,
+        now,
+        id
+    )?;
+    Ok(())
+}
+
+/// End every task that a stopped server left unfinished: what was under way failed, the rest never ran.
+/// The value is the number of submissions concerned.
+pub async fn terminate_unfinished(tx: &mut Tx, now: i64) -> Result<usize> {
+    let submissions = fetch_all!(
+        tx,
+        (i64,),
+        "select distinct submission_id from tasks where parent_id is null and state <> 'TERMINATED'"
+    )?;
+    for (submission,) in &submissions {
+        execute!(
+            tx,
+            "update tasks
+             set state = 'TERMINATED', exitcode = 1, updated_at = $1
+             where submission_id = $2 and (state in ('SUBMITTED', 'RUNNING') or parent_id is null)",
+            now,
+            submission
+        )?;
+    }
+    Ok(submissions.len())
+}
+
+/// All tasks of a submission in id order.
+pub async fn tasks_of(tx: &mut Tx, submission: i64) -> Result<Vec<Task>> {
+    fetch_all!(
+        tx,
+        Task,
+        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
+         from tasks
+         where submission_id = $1
+         order by id",
+        submission
+    )
+}
+
+/// The tasks that one task is made of, in id order.
+pub async fn subtasks_of(tx: &mut Tx, parent: i64) -> Result<Vec<Task>> {
+    fetch_all!(
+        tx,
+        Task,
+        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
+         from tasks
+         where parent_id = $1
+         order by id",
+        parent
+    )
+}
+
+/// A job with what it needs to run.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct StoredJob {
+    /// Row id.
+    pub id: i64,
+    /// The submission it belongs to.
+    pub submission_id: i64,
+    /// The experiment it works on.
+    pub experiment_id: i64,
+    /// Name.
+    pub name: String,
+    /// Name of a [`TaskState`].
+    pub state: String,
+    /// What it does, as JSON.
+    pub job: Option<String>,
+}
+
+/// The job with this id.
+pub async fn find_job(tx: &mut Tx, id: i64) -> Result<Option<StoredJob>> {
+    fetch_optional!(
+        tx,
+        StoredJob,
+        "select tasks.id, tasks.submission_id, submissions.experiment_id, tasks.name, tasks.state, tasks.job
+         from tasks
+         join submissions on submissions.id = tasks.submission_id
+         where tasks.id = $1 and tasks.job is not null",
+        id
+    )
+}
