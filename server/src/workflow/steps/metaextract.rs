@@ -1,0 +1,127 @@
+//! metaextract: reads the headers of the uploaded image files.
+//!
+//! The first step, so everything that can be said early is said here: registered files that were not
+//! uploaded, metadata that cannot be read or name other files than there are, image files that are
+//! damaged or of a kind that is not supported.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
+use crate::microscopes::check_files;
+use crate::resources::workflow::queries;
+use crate::storage::readers::{ReadLimits, inspect};
+use crate::workflow::job::JobContext;
+
+/// How many broken files a message names.
+const NAMED_FILES: usize = 10;
+
+/// The step.
+#[derive(Debug)]
+pub struct Metaextract;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Batch {
+    acquisition: i64,
+    /// Row id and name.
+    files: Vec<(i64, String)>,
+}
+
+impl Step for Metaextract {
+    fn name(&self) -> &'static str {
+        "metaextract"
+    }
+
+    fn full_name(&self) -> &'static str {
+        "Extraction of image metadata"
+    }
+
+    fn help(&self) -> &'static str {
+        "Reads the headers of the image files: size, depth, number of planes."
+    }
+
+    fn batch_arguments(&self) -> &'static [Argument] {
+        const ARGUMENTS: &[Argument] = &[Argument::optional(
+            "batch_size",
+            ArgumentKind::Integer { min: 1 },
+            Default::Integer(100),
+            "number of image files per job",
+        )];
+        ARGUMENTS
+    }
+
+    fn init<'a>(&'a self, job: &'a JobContext) -> BoxFuture<'a, StepResult<Vec<Value>>> {
+        init(job).boxed()
+    }
+
+    fn run<'a>(&'a self, job: &'a JobContext, batch: &'a Value) -> BoxFuture<'a, StepResult<()>> {
+        run(job, batch).boxed()
+    }
+}
+
+async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
+    let environment = &job.environment;
+    let experiment = job.experiment.id;
+    let microscope = source::microscope(job)?;
+    let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
+    if acquisitions.is_empty() {
+        return Err(StepError::Input("the experiment has no acquisition".to_owned()));
+    }
+    let mut batches = Vec::new();
+    for acquisition in &acquisitions {
+        let files = source::image_files(environment, acquisition.id, &acquisition.name).await?;
+        let metadata = source::metadata_files(environment, experiment, acquisition.id).await?;
+        let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
+        environment
+            .compute
+            .batch(move |_| check_files(microscope, &names, &metadata))
+            .await?
+            .map_err(|error| StepError::Input(format!("acquisition \"{}\": {error}", acquisition.name)))?;
+        for chunk in files.chunks(job.arguments.count("batch_size")) {
+            let files = chunk.iter().map(|file| (file.id, file.name.clone())).collect();
+            batches.push(to_batch(&Batch { acquisition: acquisition.id, files })?);
+        }
+    }
+    let mut tx = environment.db.write().await?;
+    queries::clear_headers(&mut tx, experiment).await?;
+    tx.commit().await?;
+    Ok(batches)
+}
+
+async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
+    let environment = &job.environment;
+    let Batch { acquisition, files } = parse_batch(batch)?;
+    let directory = environment.data.uploads(job.experiment.id, acquisition);
+    let headers: Vec<_> = environment
+        .compute
+        .batch(move |_| {
+            let limits = ReadLimits::default();
+            files.par_iter().map(|(id, name)| (*id, inspect(&directory.join(name), &limits))).collect()
+        })
+        .await?;
+    let broken: Vec<_> =
+        headers.iter().filter_map(|(_, header)| header.as_ref().err()).map(ToString::to_string).collect();
+    if !broken.is_empty() {
+        let shown = &broken[..broken.len().min(NAMED_FILES)];
+        return Err(StepError::Input(format!(
+            "{} file(s) cannot be used: {}",
+            broken.len(),
+            shown.join("; ")
+        )));
+    }
+    let mut tx = environment.db.write().await?;
+    let now = environment.now();
+    let mut count = 0;
+    for (id, header) in headers {
+        let Ok(header) = header else { continue };
+        let text = serde_json::to_string(&header).map_err(|error| StepError::Internal(error.to_string()))?;
+        queries::set_header(&mut tx, id, &text, now).await?;
+        count += 1;
+    }
+    tx.commit().await?;
+    job.log.info(format!("read the headers of {count} files"));
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Workflow types: their stages and the steps of each stage, as data.
+
+/// A stage of a workflow type.
+#[derive(Debug, Clone, Copy)]
+pub struct StageType {
+    /// Name on the wire.
+    pub name: &'static str,
+    /// Names of its steps, in the order in which they need each other.
+    pub steps: &'static [&'static str],
+    /// Stages that must come before it.
+    pub after: &'static [&'static str],
+}
+
+/// A kind of workflow.
+#[derive(Debug, Clone, Copy)]
+pub struct WorkflowType {
+    name: &'static str,
+    stages: &'static [StageType],
+}
+
+impl WorkflowType {
+    /// All types.
+    pub const ALL: &[Self] = &[Self {
+        name: "canonical",
+        stages: &[
+            StageType {
+                name: "image_conversion",
+                steps: &["metaextract", "metaconfig", "imextract"],
+                after: &[],
+            },
+            StageType { name: "image_preprocessing", steps: &["corilla"], after: &["image_conversion"] },
+            StageType {
+                name: "pyramid_creation",
+                steps: &["illuminati"],
+                after: &["image_conversion", "image_preprocessing"],
+            },
+            // Known, so that descriptions written for it are understood; its step is not part of this version.
+            StageType {
+                name: "image_analysis",
+                steps: &["jterator"],
+                after: &["image_conversion", "image_preprocessing"],
+            },
+        ],
+    }];
+
+    /// The type of this name.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        Self::ALL.iter().find(|kind| kind.name == name)
+    }
+
+    /// Name on the wire.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its stages, in order.
+    pub const fn stages(&self) -> &'static [StageType] {
+        self.stages
+    }
+
+    /// The stage of this name.
+    pub fn stage(&self, name: &str) -> Option<&'static StageType> {
+        self.stages.iter().find(|stage| stage.name == name)
+    }
+}
