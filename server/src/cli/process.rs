@@ -1,0 +1,258 @@
+//! `tmserver process`: a directory of microscope files to a map, in one go and without HTTP.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::Args;
+use serde_json::Value;
+use tokio::fs::File;
+use tokio::io::BufReader;
+
+use super::progress::Progress;
+use crate::app::App;
+use crate::config::Config;
+use crate::environment::DataLock;
+use crate::microscopes;
+use crate::resources::acquisition::queries as acquisitions;
+use crate::resources::experiment::{Experiment, NewExperiment, queries as experiments};
+use crate::resources::file;
+use crate::resources::plate::{self, queries as plates};
+use crate::resources::user::queries as users;
+use crate::resources::workflow::queries;
+use crate::store::StoreError;
+use crate::workflow::WorkflowType;
+use crate::workflow::description::WorkflowDescription;
+use crate::workflow::task::{Task, tree};
+
+/// How often a running workflow is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it is looked at once it runs no more and has not said how it ended.
+const LOOKS_AFTER_END: u32 = 120;
+
+/// What to process.
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Microscope type, for example cellvoyager
+    #[arg(long, value_name = "TYPE")]
+    microscope: String,
+    /// Experiment to add the plate to; made if there is none of this name
+    #[arg(long, value_name = "NAME")]
+    experiment: String,
+    /// Plate to make
+    #[arg(long, value_name = "NAME")]
+    plate: String,
+    /// Number of wells of the plate
+    #[arg(long, value_name = "WELLS", default_value_t = 384)]
+    plate_format: u64,
+    /// Owner of the experiment [default: the only user there is]
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Workflow description, YAML or JSON [default: all stages with their defaults]
+    #[arg(long, value_name = "FILE")]
+    workflow: Option<PathBuf>,
+    /// Directory with the microscope's files
+    source_dir: PathBuf,
+}
+
+/// Import the files, run the workflow, report.
+pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
+    // Everything that can be wrong with the arguments is said before anything is made.
+    let names = file_names(&args.source_dir)?;
+    let description = match &args.workflow {
+        Some(path) => Some(read_description(path)?),
+        None => None,
+    };
+    if microscopes::find(&args.microscope).is_none() {
+        let known: Vec<_> = microscopes::ALL.iter().map(|microscope| microscope.name()).collect();
+        bail!("unknown microscope type {}; known are {}", args.microscope, known.join(", "));
+    }
+    let limit = config.max_upload_bytes;
+    let _lock = DataLock::take(&config)?;
+    let app = App::open(config).await?;
+    let owner = owner(&app, args.user.as_deref()).await?;
+    let experiment = experiment(&app, owner, &args).await?;
+    let (plate, acquisition) = add_plate(&app, &experiment, &args.plate).await?;
+    let description = description.unwrap_or_else(|| {
+        let kind = WorkflowType::find(&experiment.workflow_type).unwrap_or(&WorkflowType::ALL[0]);
+        WorkflowDescription::default_of(kind)
+    });
+    let processed = async {
+        import(&app, &experiment, acquisition, &args.source_dir, &names, limit).await?;
+        let submission = app.workflows.submit(&experiment, owner, &description).await?;
+        watch(&app, &experiment, submission).await
+    };
+    if let Err(error) = processed.await {
+        // Without the plate the same command can run again once the cause is mended.
+        match plate::delete(&app, experiment.id, plate).await {
+            Ok(()) => bail!("{error:#}\nplate \"{}\" was taken back", args.plate),
+            Err(refused) => {
+                bail!("{error:#}\nplate \"{}\" could not be taken back: {}", args.plate, refused.message())
+            }
+        }
+    }
+    println!(
+        "experiment \"{}\" (id {}): plate \"{}\" is processed",
+        experiment.name, experiment.id, args.plate
+    );
+    app.environment.db.close().await;
+    Ok(())
+}
+
+/// The names of the files in a directory, without hidden ones.
+fn file_names(directory: &Path) -> anyhow::Result<Vec<String>> {
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if entry.path().is_file() && !name.starts_with('.') {
+            names.push(name);
+        }
+    }
+    names.sort();
+    if names.is_empty() {
+        bail!("there are no files in {}", directory.display());
+    }
+    Ok(names)
+}
+
+fn read_description(path: &Path) -> anyhow::Result<WorkflowDescription> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    // JSON is YAML.
+    let value: Value = serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    WorkflowDescription::parse(&value).map_err(|message| anyhow!("{}: {message}", path.display()))
+}
+
+async fn owner(app: &App, name: Option<&str>) -> anyhow::Result<i64> {
+    let all = users::list(&mut app.environment.db.read().await?).await?;
+    match (name, all.as_slice()) {
+        (Some(name), all) => {
+            let user = all.iter().find(|user| user.name == name);
+            user.map(|user| user.id).ok_or_else(|| anyhow!("there is no user \"{name}\""))
+        }
+        (None, [only]) => Ok(only.id),
+        (None, []) => bail!("there is no user to own the experiment; add one with `tmserver user add NAME`"),
+        (None, _) => bail!("there are several users; say whose experiment it is with --user NAME"),
+    }
+}
+
+async fn experiment(app: &App, owner: i64, args: &ProcessArgs) -> anyhow::Result<Experiment> {
+    let mut tx = app.environment.db.read().await?;
+    let known = experiments::list(&mut tx, owner, Some(&args.experiment)).await?;
+    drop(tx);
+    if let Some(experiment) = known.into_iter().find(|experiment| experiment.user_id == owner) {
+        if experiment.microscope_type != args.microscope {
+            bail!(
+                "experiment \"{}\" has microscope type {}, not {}",
+                experiment.name,
+                experiment.microscope_type,
+                args.microscope
+            );
+        }
+        return Ok(experiment);
+    }
+    let new = NewExperiment::check(
+        owner,
+        &args.experiment,
+        "",
+        &args.microscope,
+        WorkflowType::ALL[0].name(),
+        args.plate_format,
+        "basic",
+    )
+    .map_err(|error| anyhow!("{}", error.message()))?;
+    let mut tx = app.environment.db.write().await?;
+    let id = experiments::insert(&mut tx, &new, app.environment.now()).await?;
+    let made = experiments::find(&mut tx, id).await?;
+    tx.commit().await?;
+    made.ok_or_else(|| anyhow!("the experiment was deleted meanwhile"))
+}
+
+/// Make the plate with one acquisition; the value is the ids of both.
+async fn add_plate(app: &App, experiment: &Experiment, name: &str) -> anyhow::Result<(i64, i64)> {
+    let now = app.environment.now();
+    let mut tx = app.environment.db.write().await?;
+    let plate = plates::insert(&mut tx, experiment.id, name, "", now).await.map_err(|error| match error {
+        StoreError::Conflict(_) => {
+            anyhow!("experiment \"{}\" has a plate named \"{name}\" already", experiment.name)
+        }
+        error => error.into(),
+    })?;
+    let acquisition = acquisitions::insert(&mut tx, experiment.id, name, "acquisition", "", now).await?;
+    tx.commit().await?;
+    let acquisition = acquisition.ok_or_else(|| anyhow!("plate \"{name}\" was deleted meanwhile"))?;
+    Ok((plate, acquisition))
+}
+
+async fn import(
+    app: &App,
+    experiment: &Experiment,
+    acquisition: i64,
+    directory: &Path,
+    names: &[String],
+    limit: u64,
+) -> anyhow::Result<()> {
+    let microscope = microscopes::find(&experiment.microscope_type)
+        .ok_or_else(|| anyhow!("unknown microscope type {}", experiment.microscope_type))?;
+    let report = file::register(&app.environment, experiment.id, acquisition, microscope, names).await?;
+    let mut progress = Progress::start("import");
+    let mut imported = 0;
+    for (index, name) in names.iter().enumerate() {
+        progress.update(100.0 * index as f64 / names.len() as f64, "", name);
+        if !microscope.classify(name).is_valid() {
+            continue;
+        }
+        let source = BufReader::new(File::open(directory.join(name)).await.with_context(|| name.clone())?);
+        file::import(&app.environment, experiment.id, acquisition, name, source, limit)
+            .await
+            .with_context(|| format!("cannot import {name}"))?;
+        imported += 1;
+    }
+    progress.finish(&format!("{imported} files, {} of other kinds left out", report.ignored));
+    Ok(())
+}
+
+/// Show how far a submission is until it is over.
+///
+/// # Errors
+/// When it failed, with what its failed jobs said.
+async fn watch(app: &App, experiment: &Experiment, submission: i64) -> anyhow::Result<()> {
+    let mut progress = Progress::start("workflow");
+    let mut looks_after_end = LOOKS_AFTER_END;
+    loop {
+        // Asked before the tasks are read: a workflow that runs no more has said its last word by then, or
+        // within a moment.
+        let running = app.workflows.is_running(experiment.id);
+        let tasks = queries::tasks_of(&mut app.environment.db.read().await?, submission).await?;
+        let step =
+            tasks.iter().rev().find(|task| task.task_type == "WorkflowStep" && task.state == "RUNNING");
+        let percent = tree(&tasks, 0).map_or(0.0, |tree| tree.percent_done);
+        progress.update(percent, step.map_or("", |step| step.name.as_str()), "");
+        match tasks.first().and_then(|root| root.exitcode) {
+            Some(0) => {
+                progress.finish("done");
+                return Ok(());
+            }
+            Some(_) => bail!("the workflow failed\n{}", failures(app, experiment.id, &tasks).await),
+            None if !running && looks_after_end == 0 => {
+                bail!("the state of the workflow could not be stored")
+            }
+            None if !running => looks_after_end -= 1,
+            None => {}
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// What the failed jobs said, the first few of them.
+async fn failures(app: &App, experiment: i64, tasks: &[Task]) -> String {
+    let mut text = String::new();
+    let failed = tasks.iter().filter(|task| task.is_job() && task.exitcode.is_some_and(|code| code != 0));
+    for task in failed.take(5) {
+        let stderr = app.workflows.log_of(experiment, task.id).await.map(|(_, stderr)| stderr);
+        text += &format!("{}: {}\n", task.name, stderr.unwrap_or_default().trim_end());
+    }
+    text
+}

@@ -1,0 +1,43 @@
+//! `tmserver serve`: the API on an address, until told to stop.
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::environment::DataLock;
+
+/// Serve until interrupted.
+pub async fn serve(config: Config) -> anyhow::Result<()> {
+    let listen = config.listen;
+    let _lock = DataLock::take(&config)?;
+    let app = App::open(config).await?;
+    let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    println!("tmserver serves on http://{}", listener.local_addr()?);
+    app.serve(listener, interrupted()).await?;
+    app.environment.db.close().await;
+    Ok(())
+}
+
+/// Resolves when the process is asked to stop: Ctrl-C or SIGTERM.
+pub async fn interrupted() {
+    #[cfg(unix)]
+    let terminated = async {
+        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                terminate.recv().await;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "SIGTERM will not end the server in an orderly way");
+                std::future::pending::<()>().await;
+            }
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<()>();
+    tokio::select! {
+        _ = signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
