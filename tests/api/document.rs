@@ -1,0 +1,69 @@
+//! The API document against the routes.
+
+use std::collections::BTreeSet;
+
+use tm_tests::app::TestApp;
+
+const ROUTES: &str = include_str!("../../server/src/routes.rs");
+
+/// Paths that are no part of the API, or other spellings of a path that is described.
+const UNDESCRIBED: &[&str] = &[
+    "/",
+    "/api/openapi.json",
+    "/api/experiments/{}/channels/{}/image-files",
+    "/api/experiments/{}/channel_layer/{}/tiles",
+];
+
+/// A path without the names of its parameters.
+fn anonymous(path: &str) -> String {
+    let segments = path.split('/').map(|segment| if segment.starts_with('{') { "{}" } else { segment });
+    segments.collect::<Vec<_>>().join("/")
+}
+
+/// Every method and path in the text of `routes.rs`.
+fn served() -> BTreeSet<(String, String)> {
+    let mut found = BTreeSet::new();
+    for route in ROUTES.split(".route(").skip(1) {
+        let path = anonymous(route.split('"').nth(1).unwrap());
+        for method in ["get", "post", "put", "delete", "patch"] {
+            if route.contains(&format!(" {method}(")) || route.contains(&format!(".{method}(")) {
+                found.insert((method.to_owned(), path.clone()));
+            }
+        }
+    }
+    found
+}
+
+#[tokio::test]
+async fn every_route_is_described_and_everything_described_is_served() {
+    let app = TestApp::start().await;
+    let document = app.anonymous().get("/api/openapi.json").await.body;
+    let paths = document["paths"].as_object().unwrap();
+    let described: BTreeSet<_> = paths
+        .iter()
+        .flat_map(|(path, methods)| {
+            methods.as_object().unwrap().keys().map(move |method| (method.clone(), anonymous(path)))
+        })
+        .collect();
+    let served: BTreeSet<_> =
+        served().into_iter().filter(|(_, path)| !UNDESCRIBED.contains(&path.as_str())).collect();
+    assert!(served.len() > 40, "{served:?}");
+    assert_eq!(served.difference(&described).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
+    assert_eq!(described.difference(&served).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
+}
+
+#[tokio::test]
+async fn the_document_says_how_to_authorise_and_names_every_operation_once() {
+    let app = TestApp::start().await;
+    let document = app.anonymous().get("/api/openapi.json").await.body;
+    assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
+    let scheme = &document["components"]["securitySchemes"]["token"];
+    assert_eq!((scheme["in"].as_str(), scheme["name"].as_str()), (Some("header"), Some("Authorization")));
+    let mut ids = BTreeSet::new();
+    for methods in document["paths"].as_object().unwrap().values() {
+        for operation in methods.as_object().unwrap().values() {
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{operation:?}");
+            assert!(operation["summary"].is_string(), "{operation:?}");
+        }
+    }
+}

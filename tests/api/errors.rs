@@ -1,0 +1,105 @@
+//! The error envelope, whoever raises the error.
+
+use reqwest::Method;
+use serde_json::json;
+use tm_tests::app::{OWNER, TestApp};
+
+#[tokio::test]
+async fn an_error_is_an_envelope_and_nothing_else() {
+    let app = TestApp::start().await;
+    let answer = app.client(OWNER).await.get("/api/experiments/99").await;
+    assert_eq!(answer.status, 404);
+    assert_eq!(
+        answer.body,
+        json!({"error": {
+            "error": true,
+            "message": "experiment 99 not found",
+            "status_code": 404,
+            "type": "ResourceNotFoundError",
+        }})
+    );
+}
+
+#[tokio::test]
+async fn an_unknown_path_and_a_wrong_method_have_the_envelope() {
+    let app = TestApp::start().await;
+    let owner = app.client(OWNER).await;
+    owner.get("/api/nothing").await.fails(404, "ResourceNotFoundError");
+    owner.get("/api/experiments/").await.fails(404, "ResourceNotFoundError");
+    owner.delete("/api/experiments").await.fails(405, "MethodNotAllowedError");
+}
+
+#[tokio::test]
+async fn missing_keys_are_named_by_the_method_that_misses_them() {
+    let app = TestApp::start().await;
+    let experiment = app.experiment().await;
+    let owner = app.client(OWNER).await;
+    let message =
+        owner.post("/api/experiments", &json!({"name": "x"})).await.fails(400, "MissingPOSTParameterError");
+    assert!(message.contains("workflow_type") && message.contains("plate_format"), "{message}");
+    let message = owner.put(&experiment, &json!({"name": null})).await.fails(400, "MissingPUTParameterError");
+    assert!(message.contains("`name`"), "{message}");
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_json_object_is_malformed() {
+    let app = TestApp::start().await;
+    let owner = app.client(OWNER).await;
+    for body in ["{", "[1]", "\"x\"", "\u{fffd}"] {
+        let request = owner.request(Method::POST, "/api/experiments").body(body);
+        owner.send(request).await.fails(400, "MalformedRequestError");
+    }
+}
+
+#[tokio::test]
+async fn json_is_read_whatever_the_content_type_says() {
+    let app = TestApp::start().await;
+    let experiment = app.experiment().await;
+    let owner = app.client(OWNER).await;
+    let request = owner
+        .request(Method::PUT, &experiment)
+        .header("Content-Type", "text/plain")
+        .body(r#"{"name": "renamed"}"#);
+    owner.send(request).await.says("ok");
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_refused_with_413() {
+    let app = TestApp::start_with(|config| config.max_body_bytes = 1000).await;
+    let body = json!({"username": "x".repeat(2000), "password": "x"});
+    app.anonymous().post("/auth", &body).await.fails(413, "PayloadTooLargeError");
+}
+
+#[tokio::test]
+async fn head_answers_like_get_without_a_body() {
+    let app = TestApp::start().await;
+    let experiment = app.experiment().await;
+    let owner = app.client(OWNER).await;
+    for path in [experiment.clone(), format!("{experiment}/plates"), format!("{experiment}/sites")] {
+        let response = owner.request(Method::HEAD, &path).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{path}");
+        assert!(response.bytes().await.unwrap().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn the_root_answers_without_a_token() {
+    let app = TestApp::start().await;
+    assert_eq!(app.anonymous().get("/").await.status, 200);
+}
+
+#[test]
+fn a_full_disk_is_507_and_another_failure_to_write_tells_nothing() {
+    use std::io::{Error, ErrorKind as Io};
+    use tm_server::error::{ApiError, ErrorKind};
+    use tm_server::storage::uploads::ReceiveError;
+
+    for kind in [Io::StorageFull, Io::QuotaExceeded] {
+        let error = ApiError::from(ReceiveError::Write(Error::from(kind)));
+        assert_eq!(error.kind(), ErrorKind::InsufficientStorage);
+        assert_eq!((error.kind().status().as_u16(), error.kind().name()), (507, "InsufficientStorageError"));
+    }
+    let error = ApiError::from(ReceiveError::Write(Error::other("/data/secret/path")));
+    assert_eq!(error.kind(), ErrorKind::InternalServer);
+    assert!(!error.message().contains("path"));
+}

@@ -1,0 +1,15 @@
+//! Tests of the HTTP API, through a real socket: one module per resource.
+// A failed `unwrap` is a failed test.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod access;
+mod acquisitions;
+mod auth;
+mod channels;
+mod document;
+mod errors;
+mod experiments;
+mod forms;
+mod plates;
+mod uploads;
+mod wells;

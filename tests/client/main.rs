@@ -1,0 +1,7 @@
+//! The server as others use it: the Python client tmclient over a socket, and the program on a command line.
+// A failed `unwrap` is a failed test.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod messages;
+mod process;
+mod tmclient;

@@ -1,0 +1,62 @@
+//! The Python client tmclient 0.3.3, command line and library, from upload to download.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tm_tests::app::{OWNER, PASSWORD, TestApp};
+use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::python;
+
+/// Real acquisitions, beside the project where they are present.
+#[allow(clippy::print_stdout)]
+fn shared(name: &str) -> Option<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(name);
+    if directory.is_dir() {
+        return Some(directory.canonicalize().unwrap());
+    }
+    println!("SKIPPED: no shared data");
+    None
+}
+
+async fn drive(experiment: &str, directory: &Path) {
+    let Some(python) = python::interpreter() else { return };
+    let app = TestApp::start().await;
+    let (base, experiment, directory) = (app.base.clone(), experiment.to_owned(), directory.to_owned());
+    // In a thread of its own: the server answers meanwhile.
+    let (succeeded, printed) = tokio::task::spawn_blocking(move || {
+        let arguments = [&base, OWNER, PASSWORD, &experiment].map(Path::new);
+        let [base, user, password, experiment] = arguments;
+        python::run(&python, "drive_tmclient.py", &[base, user, password, experiment, &directory])
+    })
+    .await
+    .unwrap();
+    assert!(succeeded, "{printed}");
+    assert!(printed.contains("OK: "), "{printed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tmclient_takes_a_made_up_plate_from_upload_to_download() {
+    let directory = TempDir::new().unwrap();
+    PlateFiles::new("made-up")
+        .wells(&["B03", "D05"])
+        .grid(2, 3)
+        .channels(2)
+        .z_planes(2)
+        .size(40, 56)
+        .with_foreign_files()
+        .write(directory.path())
+        .unwrap();
+    drive("made up", directory.path()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tmclient_takes_real_8_bit_images_from_upload_to_download() {
+    let Some(directory) = shared("cellvoyager-8bit") else { return };
+    drive("real images", &directory).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tmclient_takes_a_real_cv8000_acquisition_with_all_its_files_from_upload_to_download() {
+    let Some(directory) = shared("cellvoyager-cv8000") else { return };
+    drive("real metadata", &directory).await;
+}

@@ -1,0 +1,9 @@
+//! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
+
+mod comparers;
+mod devices;
+mod illumination;
+mod kernels;
+mod parity;
+mod shaders;
+mod vectors;

@@ -1,0 +1,10 @@
+//! The rules of the house, as tests: who may import whom, what pairs up, what stays small, what documents say.
+
+#![allow(clippy::unwrap_used)]
+
+mod documents;
+mod layers;
+mod migrations;
+mod registries;
+mod sizes;
+mod sources;

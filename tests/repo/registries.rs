@@ -1,0 +1,42 @@
+//! Registries list everything there is.
+
+use std::collections::BTreeSet;
+
+use tm_server::workflow::{WorkflowType, steps};
+
+use crate::sources::files;
+
+#[test]
+fn every_step_is_a_file_and_is_registered() {
+    let registered: BTreeSet<_> = steps::ALL.iter().map(|step| step.name().to_owned()).collect();
+    let helpers = ["mod", "source"];
+    let written: BTreeSet<_> = files("server/src/workflow/steps", "rs")
+        .into_iter()
+        .map(|(path, _)| path.rsplit('/').next().unwrap().trim_end_matches(".rs").to_owned())
+        .filter(|name| !helpers.contains(&name.as_str()))
+        .collect();
+    assert_eq!(registered, written);
+}
+
+#[test]
+fn every_registered_step_belongs_to_a_workflow_type() {
+    for step in steps::ALL {
+        let known = WorkflowType::ALL
+            .iter()
+            .flat_map(WorkflowType::stages)
+            .any(|stage| stage.steps.contains(&step.name()));
+        assert!(known, "no workflow type has step {}", step.name());
+    }
+}
+
+#[test]
+fn every_shader_belongs_to_a_registered_kernel() {
+    let kernels: BTreeSet<_> = tm_engine::kernels::ALL.iter().map(|kernel| kernel.name).collect();
+    for (path, _) in files("shaders", "wgsl") {
+        if path.starts_with("shaders/shared/") {
+            continue;
+        }
+        let stem = path.rsplit('/').next().unwrap().trim_end_matches(".wgsl");
+        assert!(kernels.contains(stem), "{path} belongs to no kernel of {kernels:?}");
+    }
+}

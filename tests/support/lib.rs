@@ -1,0 +1,15 @@
+//! What the tests of the workspace share: made-up inputs whose answers are known, comparers, a running app.
+//!
+//! A failed set-up is a failed test: everything here panics with what went wrong.
+
+#![allow(clippy::unwrap_used)]
+
+pub mod app;
+pub mod backends;
+pub mod cellvoyager;
+pub mod compare;
+pub mod made_up_map;
+pub mod plates;
+pub mod program;
+pub mod python;
+pub mod vectors;

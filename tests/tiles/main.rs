@@ -1,0 +1,10 @@
+//! Maps: where sites lie, what tiles look like, how they are served.
+
+// Tests may stop at what should never happen.
+#![allow(clippy::unwrap_used)]
+
+mod http;
+mod layout;
+mod naive;
+mod pixels;
+mod vectors;

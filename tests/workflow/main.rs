@@ -1,0 +1,13 @@
+//! Whole workflows over HTTP: files go in, maps come out, and what is wrong is said.
+
+#![allow(clippy::unwrap_used, missing_docs)]
+
+mod bad_input;
+mod correction;
+mod cv8000;
+mod geometry;
+mod naive;
+mod open_format;
+mod rerun;
+mod restart;
+mod tree;
