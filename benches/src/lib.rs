@@ -1,0 +1,8 @@
+//! Benchmarks of the imaging kernels and of tile requests; `README.md` beside this crate explains them.
+
+pub mod bandwidth;
+pub mod client;
+pub mod kernels;
+pub mod made_up_plate;
+pub mod report;
+pub mod tiles;

@@ -1,0 +1,89 @@
+//! `tm-bench`: how fast kernels and tile requests are on this machine, and how far that is from its
+//! limits.
+#![allow(clippy::print_stdout, reason = "the table is what this program is for")]
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use serde::Serialize;
+use tm_bench::{kernels, tiles};
+use tm_engine::BackendChoice;
+
+/// Measures the engine and the server on this machine.
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Imaging kernels: on one thread, on all cores, and on the GPU if there is one.
+    Kernels {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Measures only cases whose name contains this.
+        #[arg(long, default_value = "")]
+        filter: String,
+        /// Time for each figure in seconds.
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
+        /// auto, gpu (a software driver included) or cpu.
+        #[arg(long, default_value = "auto")]
+        backend: BackendChoice,
+        /// Small images and few runs: shows that everything works, the figures mean nothing.
+        #[arg(long, conflicts_with = "seconds")]
+        quick: bool,
+    },
+    /// Tile requests over HTTP, and building the levels of a layer.
+    Tiles {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Time for each figure in seconds.
+        #[arg(long, default_value_t = 3.0)]
+        seconds: f64,
+        /// Numbers of clients.
+        #[arg(long, value_delimiter = ',', default_value = "1,16,64")]
+        clients: Vec<usize>,
+        /// Sites of 2160×2560 pixels of the map.
+        #[arg(long, default_value_t = 16)]
+        sites: usize,
+        /// auto, gpu (a software driver included) or cpu.
+        #[arg(long, default_value = "auto")]
+        backend: BackendChoice,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    // Says so when the GPU gave up and a figure is the CPU's.
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .with_writer(std::io::stderr)
+        .init();
+    match Arguments::parse().command {
+        Command::Kernels { json, filter, seconds, backend, quick } => {
+            let options = if quick {
+                kernels::Options::quick(filter, backend)
+            } else {
+                kernels::Options::full(filter, seconds, backend)
+            };
+            let report = kernels::measure_all(&options)?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+        Command::Tiles { json, seconds, clients, sites, backend } => {
+            let report = tiles::measure_all(&tiles::Options::full(sites, backend, clients, seconds))?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+    }
+}
+
+fn write_json(path: Option<&Path>, report: &impl Serialize) -> anyhow::Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    let text = serde_json::to_string_pretty(report)?;
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

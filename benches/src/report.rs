@@ -1,0 +1,266 @@
+//! What was measured, as a table for people and as JSON for programs.
+
+use std::fmt::{self, Display, Formatter};
+
+use serde::Serialize;
+use tm_engine::Backend;
+
+use crate::kernels::Case;
+
+/// What the figures were measured on.
+#[derive(Debug, Serialize)]
+pub struct Machine {
+    /// Processor, as the operating system names it.
+    pub processor: String,
+    /// Cores that this process may use.
+    pub cores: usize,
+    /// The GPU that was used, if any, with its driver.
+    pub adapter: Option<String>,
+    /// Whether the program was built with optimisations; figures of other builds mean nothing.
+    pub optimised: bool,
+}
+
+impl Machine {
+    /// This machine, with the adapter that is used.
+    pub fn new(adapter: Option<String>) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Self { processor: processor(), cores, adapter, optimised: !cfg!(debug_assertions) }
+    }
+}
+
+impl Display for Machine {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "{}, {} cores", self.processor, self.cores)?;
+        writeln!(formatter, "GPU: {}", self.adapter.as_deref().unwrap_or("none used"))?;
+        if !self.optimised {
+            writeln!(formatter, "NOT OPTIMISED: build with --release for figures that mean something")?;
+        }
+        Ok(())
+    }
+}
+
+/// Copy bandwidth with a number of threads.
+#[derive(Debug, Serialize)]
+pub struct Bandwidth {
+    /// Threads.
+    pub threads: usize,
+    /// Bytes read and written per second.
+    pub bytes_per_second: f64,
+}
+
+impl Display for Bandwidth {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "copy, {} threads: {:.1} GB/s", self.threads, self.bytes_per_second / 1e9)
+    }
+}
+
+/// Figures of the kernels.
+#[derive(Debug, Serialize)]
+pub struct KernelReport {
+    /// Where.
+    pub machine: Machine,
+    /// Height of the images in pixels.
+    pub image_height: usize,
+    /// Width of the images in pixels.
+    pub image_width: usize,
+    /// Memory copy by number of threads.
+    pub copy: Vec<Bandwidth>,
+    /// Kernel by kernel.
+    pub kernels: Vec<KernelFigure>,
+}
+
+/// The speed of one kernel.
+#[derive(Debug, Serialize)]
+pub struct KernelFigure {
+    /// Kernel and input.
+    pub name: String,
+    /// Name of the kernel in the engine's registry.
+    pub kernel: &'static str,
+    /// What it was given.
+    pub input: &'static str,
+    /// `cpu`, or `gpu`: upload and readback included.
+    pub backend: String,
+    /// Threads of the CPU.
+    pub threads: usize,
+    /// Median time of one run in seconds.
+    pub seconds: f64,
+    /// Million pixels of input per second.
+    pub megapixels_per_second: f64,
+    /// Bytes per pixel of input that have to cross memory.
+    pub bytes_per_pixel: f64,
+    /// Bytes of one run that have to cross memory.
+    pub bytes_moved: f64,
+    /// Those bytes per second over the memory copy with as many threads in the same run.
+    pub share_of_copy: f64,
+}
+
+impl KernelFigure {
+    /// The figure of a case whose run took `seconds`.
+    pub fn new(case: &Case, backend: Backend, threads: usize, seconds: f64, copy: f64) -> Self {
+        let bytes_moved = case.pixels as f64 * case.bytes_per_pixel;
+        Self {
+            name: case.name(),
+            kernel: case.kernel,
+            input: case.input,
+            backend: backend.to_string(),
+            threads,
+            seconds,
+            megapixels_per_second: case.pixels as f64 / seconds / 1e6,
+            bytes_per_pixel: case.bytes_per_pixel,
+            bytes_moved,
+            share_of_copy: bytes_moved / seconds / copy,
+        }
+    }
+}
+
+impl Display for KernelReport {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.machine)?;
+        writeln!(formatter, "images of {}×{} pixels", self.image_height, self.image_width)?;
+        for copy in &self.copy {
+            writeln!(formatter, "{copy}")?;
+        }
+        writeln!(
+            formatter,
+            "\n{:<40} {:>7} {:>7} {:>10} {:>8} {:>7} {:>8} {:>7} {:>8}",
+            "kernel", "backend", "threads", "ms", "MPix/s", "byte/px", "MB moved", "GB/s", "of copy"
+        )?;
+        for figure in &self.kernels {
+            writeln!(
+                formatter,
+                "{:<40} {:>7} {:>7} {:>10.3} {:>8.0} {:>7.2} {:>8.1} {:>7.1} {:>7.0}%",
+                figure.name,
+                figure.backend,
+                figure.threads,
+                figure.seconds * 1e3,
+                figure.megapixels_per_second,
+                figure.bytes_per_pixel,
+                figure.bytes_moved / 1e6,
+                figure.bytes_moved / figure.seconds / 1e9,
+                figure.share_of_copy * 100.0
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// Figures of a layer's pyramid and of tile requests.
+#[derive(Debug, Serialize)]
+pub struct TilesReport {
+    /// Where.
+    pub machine: Machine,
+    /// What the server's engine runs on.
+    pub backend: String,
+    /// Sites of the map.
+    pub sites: usize,
+    /// Height of the map in pixels.
+    pub map_height: usize,
+    /// Width of the map in pixels.
+    pub map_width: usize,
+    /// Memory copy with all cores.
+    pub copy: Bandwidth,
+    /// Building the stored levels.
+    pub pyramids: Vec<PyramidFigure>,
+    /// Requests, case by case.
+    pub requests: Vec<RequestFigure>,
+}
+
+/// How long a layer's stored levels took to build.
+#[derive(Debug, Serialize)]
+pub struct PyramidFigure {
+    /// Whether illumination was corrected.
+    pub corrected: bool,
+    /// Time for all levels in seconds.
+    pub seconds: f64,
+    /// Million pixels of full resolution per second.
+    pub megapixels_per_second: f64,
+    /// Bytes of files written.
+    pub bytes_written: u64,
+}
+
+/// The speed of one kind of request with a number of clients.
+#[derive(Debug, Serialize)]
+pub struct RequestFigure {
+    /// What was asked for.
+    pub case: &'static str,
+    /// Connections, each with one request under way.
+    pub clients: usize,
+    /// Answers that were received.
+    pub requests: usize,
+    /// Answers per second.
+    pub requests_per_second: f64,
+    /// Median time to the whole answer in milliseconds.
+    pub p50_ms: f64,
+    /// Time that 99 % of the answers took at most, in milliseconds.
+    pub p99_ms: f64,
+    /// Mean size of an answer's body in bytes.
+    pub bytes_per_answer: f64,
+    /// Million pixels shown per second; absent where the answer is no tile.
+    pub megapixels_per_second: Option<f64>,
+    /// Bytes of stored pixels, corrections and 8-bit pixels that have to cross memory for all
+    /// answers; for tiles in memory the encoded bytes, read and written.
+    pub bytes_moved: Option<f64>,
+    /// Those bytes per second over the memory copy in the same run.
+    pub share_of_copy: Option<f64>,
+}
+
+impl Display for TilesReport {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.machine)?;
+        writeln!(formatter, "the engine runs on the {}; {}", self.backend, self.copy)?;
+        let (height, width) = (self.map_height, self.map_width);
+        writeln!(formatter, "map of {} sites, {height}×{width} pixels\n", self.sites)?;
+        for pyramid in &self.pyramids {
+            writeln!(
+                formatter,
+                "pyramid, {:<13} {:>7.2} s {:>7.0} MPix/s of input, {:.1} MB written",
+                if pyramid.corrected { "corrected" } else { "not corrected" },
+                pyramid.seconds,
+                pyramid.megapixels_per_second,
+                pyramid.bytes_written as f64 / 1e6
+            )?;
+        }
+        writeln!(
+            formatter,
+            "\n{:<34} {:>7} {:>8} {:>9} {:>8} {:>8} {:>7} {:>8} {:>9} {:>8}",
+            "request",
+            "clients",
+            "answers",
+            "per s",
+            "p50 ms",
+            "p99 ms",
+            "kB",
+            "MPix/s",
+            "MB moved",
+            "of copy"
+        )?;
+        for figure in &self.requests {
+            let or_dash = |value: Option<f64>, scale: f64, digits: usize, unit: &str| {
+                value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}{unit}", value * scale))
+            };
+            writeln!(
+                formatter,
+                "{:<34} {:>7} {:>8} {:>9.0} {:>8.2} {:>8.2} {:>7.1} {:>8} {:>9} {:>8}",
+                figure.case,
+                figure.clients,
+                figure.requests,
+                figure.requests_per_second,
+                figure.p50_ms,
+                figure.p99_ms,
+                figure.bytes_per_answer / 1e3,
+                or_dash(figure.megapixels_per_second, 1.0, 0, ""),
+                or_dash(figure.bytes_moved, 1e-6, 0, ""),
+                or_dash(figure.share_of_copy, 100.0, 1, "%")
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// The processor's name, where the operating system tells it.
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name =
+        text.lines().find(|line| line.starts_with("model name")).and_then(|line| line.split(": ").nth(1));
+    name.unwrap_or(std::env::consts::ARCH).to_owned()
+}
