@@ -3,6 +3,20 @@
 use super::Acquisition;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
+/// What an [`Acquisition`] is read from.
+macro_rules! select_acquisitions {
+    () => {
+        "select acquisitions.id, acquisitions.plate_id, plates.name as plate_name, acquisitions.name,
+             acquisitions.description,
+             count(microscope_files.id) as files,
+             count(case when microscope_files.status = 'UPLOADING' then 1 end) as uploading,
+             count(case when microscope_files.status = 'COMPLETE' then 1 end) as complete
+         from acquisitions
+         join plates on plates.id = acquisitions.plate_id
+         left join microscope_files on microscope_files.acquisition_id = acquisitions.id"
+    };
+}
+
 /// The acquisitions of an experiment by id; only those of this plate or with this name if given.
 pub async fn list(
     tx: &mut Tx,
@@ -13,19 +27,14 @@ pub async fn list(
     fetch_all!(
         tx,
         Acquisition,
-        "select acquisitions.id, acquisitions.plate_id, plates.name as plate_name, acquisitions.name,
-             acquisitions.description,
-             count(microscope_files.id) as files,
-             count(case when microscope_files.status = 'UPLOADING' then 1 end) as uploading,
-             count(case when microscope_files.status = 'COMPLETE' then 1 end) as complete
-         from acquisitions
-         join plates on plates.id = acquisitions.plate_id
-         left join microscope_files on microscope_files.acquisition_id = acquisitions.id
-         where plates.experiment_id = $1
+        concat!(
+            select_acquisitions!(),
+            " where plates.experiment_id = $1
              and (cast($2 as text) is null or plates.name = $2)
              and (cast($3 as text) is null or acquisitions.name = $3)
          group by acquisitions.id, plates.id
-         order by acquisitions.id",
+         order by acquisitions.id"
+        ),
         experiment,
         plate_name,
         name
@@ -37,17 +46,12 @@ pub async fn list_of_plate(tx: &mut Tx, experiment: i64, plate: i64) -> Result<V
     fetch_all!(
         tx,
         Acquisition,
-        "select acquisitions.id, acquisitions.plate_id, plates.name as plate_name, acquisitions.name,
-             acquisitions.description,
-             count(microscope_files.id) as files,
-             count(case when microscope_files.status = 'UPLOADING' then 1 end) as uploading,
-             count(case when microscope_files.status = 'COMPLETE' then 1 end) as complete
-         from acquisitions
-         join plates on plates.id = acquisitions.plate_id
-         left join microscope_files on microscope_files.acquisition_id = acquisitions.id
-         where plates.experiment_id = $1 and plates.id = $2
+        concat!(
+            select_acquisitions!(),
+            " where plates.experiment_id = $1 and plates.id = $2
          group by acquisitions.id, plates.id
-         order by acquisitions.id",
+         order by acquisitions.id"
+        ),
         experiment,
         plate
     )
@@ -58,16 +62,11 @@ pub async fn find(tx: &mut Tx, experiment: i64, id: i64) -> Result<Option<Acquis
     fetch_optional!(
         tx,
         Acquisition,
-        "select acquisitions.id, acquisitions.plate_id, plates.name as plate_name, acquisitions.name,
-             acquisitions.description,
-             count(microscope_files.id) as files,
-             count(case when microscope_files.status = 'UPLOADING' then 1 end) as uploading,
-             count(case when microscope_files.status = 'COMPLETE' then 1 end) as complete
-         from acquisitions
-         join plates on plates.id = acquisitions.plate_id
-         left join microscope_files on microscope_files.acquisition_id = acquisitions.id
-         where plates.experiment_id = $1 and acquisitions.id = $2
-         group by acquisitions.id, plates.id",
+        concat!(
+            select_acquisitions!(),
+            " where plates.experiment_id = $1 and acquisitions.id = $2
+         group by acquisitions.id, plates.id"
+        ),
         experiment,
         id
     )

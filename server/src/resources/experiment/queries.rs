@@ -4,6 +4,19 @@ use super::{Experiment, NewExperiment, WELL_SPACER_PX};
 use crate::auth::permission::Right;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
+/// What an [`Experiment`] is read from.
+macro_rules! select_experiments {
+    () => {
+        "select experiments.id, experiments.user_id, users.name as user_name, experiments.name,
+             experiments.description, microscope_type, workflow_type, plate_format,
+             plate_acquisition_mode, pyramid_height, pyramid_width, pyramid_depth,
+             vertical_site_displacement, horizontal_site_displacement, well_spacer_size,
+             workflow_description
+         from experiments
+         join users on users.id = experiments.user_id"
+    };
+}
+
 /// What a user may do with an experiment.
 pub async fn right_of(tx: &mut Tx, user: i64, experiment: i64) -> Result<Right> {
     let row = fetch_optional!(
@@ -31,17 +44,13 @@ pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>) -> Result<Vec<Expe
     fetch_all!(
         tx,
         Experiment,
-        "select experiments.id, experiments.user_id, users.name as user_name, experiments.name,
-             experiments.description, microscope_type, workflow_type, plate_format,
-             plate_acquisition_mode, pyramid_height, pyramid_width, pyramid_depth,
-             vertical_site_displacement, horizontal_site_displacement, well_spacer_size,
-             workflow_description
-         from experiments
-         join users on users.id = experiments.user_id
-         where (experiments.user_id = $1
+        concat!(
+            select_experiments!(),
+            " where (experiments.user_id = $1
                 or experiments.id in (select experiment_id from experiment_shares where user_id = $1))
              and (cast($2 as text) is null or experiments.name = $2)
-         order by experiments.id",
+         order by experiments.id"
+        ),
         user,
         name
     )
@@ -49,19 +58,7 @@ pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>) -> Result<Vec<Expe
 
 /// One experiment.
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Experiment>> {
-    fetch_optional!(
-        tx,
-        Experiment,
-        "select experiments.id, experiments.user_id, users.name as user_name, experiments.name,
-             experiments.description, microscope_type, workflow_type, plate_format,
-             plate_acquisition_mode, pyramid_height, pyramid_width, pyramid_depth,
-             vertical_site_displacement, horizontal_site_displacement, well_spacer_size,
-             workflow_description
-         from experiments
-         join users on users.id = experiments.user_id
-         where experiments.id = $1",
-        id
-    )
+    fetch_optional!(tx, Experiment, concat!(select_experiments!(), " where experiments.id = $1"), id)
 }
 
 /// Add an experiment; the value is the id.

@@ -190,11 +190,6 @@ impl MapLayout {
         self.size
     }
 
-    /// Height and width of every site.
-    pub fn site_size(&self) -> Size {
-        self.site
-    }
-
     /// Number of zoom levels, at least 2; level 0 is the smallest.
     pub fn depth(&self) -> usize {
         depth(self.size, TILE_PX)
@@ -203,11 +198,6 @@ impl MapLayout {
     /// Height and width of the map after `halvings` reductions.
     pub fn reduced_size(&self, halvings: usize) -> Size {
         (0..halvings).fold(self.size, |size, _| size.halved())
-    }
-
-    /// Number of sites.
-    pub fn site_count(&self) -> usize {
-        self.offsets.len()
     }
 
     /// The pixels of the map that a site covers.

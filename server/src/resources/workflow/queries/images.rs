@@ -193,19 +193,20 @@ pub struct StoredPlane {
     pub sources: String,
 }
 
-/// One plane.
-pub async fn plane(tx: &mut Tx, id: i64) -> Result<StoredPlane> {
-    fetch_one!(
-        tx,
-        StoredPlane,
+/// What a [`StoredPlane`] is read from.
+macro_rules! select_planes {
+    () => {
         "select channel_images.id, channel_images.acquisition_id, plates.id as plate_id,
              plates.image_generation, channel_images.field, t_index, c_index, z_index, sources
          from channel_images
          join acquisitions on acquisitions.id = channel_images.acquisition_id
-         join plates on plates.id = acquisitions.plate_id
-         where channel_images.id = $1",
-        id
-    )
+         join plates on plates.id = acquisitions.plate_id"
+    };
+}
+
+/// One plane.
+pub async fn plane(tx: &mut Tx, id: i64) -> Result<StoredPlane> {
+    fetch_one!(tx, StoredPlane, concat!(select_planes!(), " where channel_images.id = $1"), id)
 }
 
 /// Say that the pixels of a plane are stored.
@@ -247,13 +248,11 @@ pub async fn stored_planes_of(tx: &mut Tx, channel: i64) -> Result<Vec<StoredPla
     fetch_all!(
         tx,
         StoredPlane,
-        "select channel_images.id, channel_images.acquisition_id, plates.id as plate_id,
-             plates.image_generation, channel_images.field, t_index, c_index, z_index, sources
-         from channel_images
-         join acquisitions on acquisitions.id = channel_images.acquisition_id
-         join plates on plates.id = acquisitions.plate_id
-         where channel_images.channel_id = $1 and channel_images.stored
-         order by channel_images.id",
+        concat!(
+            select_planes!(),
+            " where channel_images.channel_id = $1 and channel_images.stored
+         order by channel_images.id"
+        ),
         channel
     )
 }

@@ -6,6 +6,14 @@ use crate::workflow::task::{Task, TaskState};
 /// Name of the program of workflow submissions.
 const PROGRAM: &str = "workflow";
 
+/// What a [`Task`] is read from.
+macro_rules! select_tasks {
+    () => {
+        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
+         from tasks"
+    };
+}
+
 /// Add a submission; the value is the id.
 pub async fn insert_submission(
     tx: &mut Tx,
@@ -134,10 +142,11 @@ pub async fn tasks_of(tx: &mut Tx, submission: i64) -> Result<Vec<Task>> {
     fetch_all!(
         tx,
         Task,
-        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
-         from tasks
-         where submission_id = $1
-         order by id",
+        concat!(
+            select_tasks!(),
+            " where submission_id = $1
+         order by id"
+        ),
         submission
     )
 }
@@ -147,10 +156,11 @@ pub async fn subtasks_of(tx: &mut Tx, parent: i64) -> Result<Vec<Task>> {
     fetch_all!(
         tx,
         Task,
-        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
-         from tasks
-         where parent_id = $1
-         order by id",
+        concat!(
+            select_tasks!(),
+            " where parent_id = $1
+         order by id"
+        ),
         parent
     )
 }
