@@ -1,12 +1,14 @@
 //! The running application: its parts put together, served and shut down.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::permission::Permissions;
@@ -18,8 +20,12 @@ use crate::http::trace;
 use crate::openapi;
 use crate::resources::tile::Tiles;
 use crate::routes;
+use crate::store::{Clock, SystemClock};
 use crate::sweep;
 use crate::workflow::Workflows;
+
+/// How long requests and jobs under way may take when the server is asked to stop.
+pub const PATIENCE: Duration = Duration::from_secs(7);
 
 /// Everything a handler needs; cheap to clone.
 #[derive(Debug, Clone)]
@@ -44,7 +50,15 @@ impl App {
     /// # Errors
     /// [`OpenError`] says what cannot be used.
     pub async fn open(config: Config) -> Result<Self, OpenError> {
-        let environment = Environment::open(&config).await?;
+        Self::open_with(config, Arc::new(SystemClock)).await
+    }
+
+    /// The same with a clock of the caller's choice.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what cannot be used.
+    pub async fn open_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        let environment = Environment { clock, ..Environment::open(&config).await? };
         let unusable = |source| OpenError::DataDir { path: config.data_dir.clone(), source };
         let key = match &config.secret_key {
             Some(key) => key.clone().into_bytes(),
@@ -81,16 +95,28 @@ impl App {
             .with_state(self.clone())
     }
 
-    /// Serve until `shutdown` resolves; requests under way are finished.
+    /// Serve until `shutdown` resolves. Requests and jobs under way then have [`PATIENCE`] to come to their
+    /// end; jobs that do not are given back for the next start. True when nothing was cut off.
     ///
     /// # Errors
     /// When the listener fails.
     pub async fn serve(
         &self,
         listener: TcpListener,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-    ) -> std::io::Result<()> {
-        axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+        shutdown: impl Future<Output = ()>,
+    ) -> std::io::Result<bool> {
+        let stopping = CancellationToken::new();
+        let server = axum::serve(listener, self.router())
+            .with_graceful_shutdown(stopping.clone().cancelled_owned())
+            .into_future();
+        tokio::pin!(server);
+        tokio::select! {
+            ended = &mut server => return ended.map(|()| true),
+            () = shutdown => stopping.cancel(),
+        }
+        let (served, jobs) =
+            tokio::join!(tokio::time::timeout(PATIENCE, server), self.workflows.stop(PATIENCE));
+        Ok(served.is_ok() && jobs)
     }
 }
 

@@ -11,6 +11,7 @@ pub mod compute;
 pub mod config;
 pub mod environment;
 pub mod error;
+pub mod failpoint;
 pub mod http;
 pub mod microscopes;
 pub mod openapi;

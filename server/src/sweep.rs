@@ -1,6 +1,7 @@
 //! What a start tidies up after a server that stopped without warning.
 //!
-//! Rows first: uploads and tasks that nobody works on any more. Then files that no row names: old or
+//! Rows first: uploads that nobody works on any more (workflows go on where they were: see
+//! [`crate::workflow::Workflows::resume`]). Then files that no row names: old or
 //! never finished generations of images, layers and statistics, uploads of deleted acquisitions, whole
 //! directories of deleted experiments.
 
@@ -21,12 +22,8 @@ use crate::store::{Result, StoreError};
 pub async fn at_start(environment: &Environment) -> Result<()> {
     let now = environment.now();
     let mut tx = environment.db.write().await?;
-    let interrupted = workflows::terminate_unfinished(&mut tx, now).await?;
     let uploads = file::reset_stale(&mut tx, now).await?;
     tx.commit().await?;
-    if interrupted > 0 {
-        tracing::warn!(interrupted, "workflows were interrupted when the server stopped; submit them again");
-    }
     if uploads > 0 {
         tracing::warn!(uploads, "uploads were interrupted when the server stopped; they can be repeated");
     }

@@ -15,7 +15,6 @@ use tm_server::app::App;
 use tm_server::config::{Config, Settings};
 use tm_server::resources::user;
 use tm_server::store::{Clock, Db};
-use tm_server::workflow::Workflows;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -226,10 +225,7 @@ async fn open(data_dir: PathBuf, clock: Arc<TestClock>, change: impl FnOnce(&mut
     };
     let mut config = settings.finish().unwrap();
     change(&mut config);
-    let mut app = App::open(config).await.unwrap();
-    app.environment.clock = clock;
-    app.workflows = Workflows::local(app.environment.clone(), app.config.cores);
-    app
+    App::open_with(config, clock).await.unwrap()
 }
 
 /// Speaks to a [`TestApp`] as one user.

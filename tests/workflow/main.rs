@@ -6,6 +6,7 @@ mod bad_input;
 mod correction;
 mod cv8000;
 mod geometry;
+mod leases;
 mod naive;
 mod open_format;
 mod rerun;

@@ -16,6 +16,7 @@ mod user;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{ArgAction, Args, Parser, Subcommand};
@@ -26,6 +27,8 @@ use crate::openapi;
 
 /// The configuration file that is read when none is named, if it exists.
 const DEFAULT_CONFIG_FILE: &str = "tmserver.toml";
+/// How long threads may go on when a command has ended.
+const LAST_WORK: Duration = Duration::from_secs(1);
 
 /// TissueMAPS server: plates of microscope images in, zoomable maps out.
 #[derive(Debug, Parser)]
@@ -169,5 +172,9 @@ fn block_on(config: &Config, work: impl Future<Output = anyhow::Result<()>>) -> 
         .num_threads(config.cores)
         .build_global()
         .context("cannot start the threads that compute pixels")?;
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(work);
+    // Work that was given back may still compute; its results would be nobody's.
+    runtime.shutdown_timeout(LAST_WORK);
+    outcome
 }

@@ -10,7 +10,8 @@ use tokio::fs::File;
 use tokio::io::BufReader;
 
 use super::progress::Progress;
-use crate::app::App;
+use super::serve::interrupted;
+use crate::app::{App, PATIENCE};
 use crate::config::Config;
 use crate::environment::DataLock;
 use crate::microscopes;
@@ -78,11 +79,22 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         WorkflowDescription::default_of(kind)
     });
     let processed = async {
-        import(&app, &experiment, acquisition, &args.source_dir, &names, limit).await?;
+        tokio::select! {
+            imported = import(&app, &experiment, acquisition, &args.source_dir, &names, limit) => imported?,
+            () = interrupted() => bail!("interrupted"),
+        }
         let submission = app.workflows.submit(&experiment, owner, &description).await?;
-        watch(&app, &experiment, submission).await
+        tokio::select! {
+            watched = watch(&app, &experiment, submission) => watched.map(|()| true),
+            () = interrupted() => Ok(false),
+        }
     };
-    if let Err(error) = processed.await {
+    let processed = processed.await;
+    if let Ok(false) = processed {
+        app.workflows.stop(PATIENCE).await;
+        bail!("interrupted; `tmserver serve` goes on where the workflow is");
+    }
+    if let Err(error) = processed {
         // Without the plate the same command can run again once the cause is mended.
         match plate::delete(&app, experiment.id, plate).await {
             Ok(()) => bail!("{error:#}\nplate \"{}\" was taken back", args.plate),

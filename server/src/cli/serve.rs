@@ -14,9 +14,15 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     let _lock = DataLock::take(&config)?;
     let app = App::open(config).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
+    let resumed = app.workflows.resume().await?;
+    if resumed > 0 {
+        println!("going on with {resumed} interrupted workflow(s)");
+    }
     println!("tmserver serves on http://{}", listener.local_addr()?);
-    app.serve(listener, interrupted()).await?;
-    app.environment.db.close().await;
+    // What was cut off may still hold connections; closing would wait for it.
+    if app.serve(listener, interrupted()).await? {
+        app.environment.db.close().await;
+    }
     Ok(())
 }
 

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     PayloadTooLarge,
     /// 500: the server's fault.
     InternalServer,
+    /// 503: the server is stopping.
+    ServiceUnavailable,
     /// 507: no space left.
     InsufficientStorage,
 }
@@ -58,6 +60,7 @@ impl ErrorKind {
             Self::Integrity => "IntegrityError",
             Self::PayloadTooLarge => "PayloadTooLargeError",
             Self::InternalServer => "InternalServerError",
+            Self::ServiceUnavailable => "ServiceUnavailableError",
             Self::InsufficientStorage => "InsufficientStorageError",
         }
     }
@@ -76,6 +79,7 @@ impl ErrorKind {
             Self::Integrity => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
         }
     }

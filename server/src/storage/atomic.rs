@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::failpoint;
+
 /// What temporary files are called; the sweep at start removes those a crash left behind.
 pub const TEMPORARY_SUFFIX: &str = ".part";
 
@@ -31,12 +33,14 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
             file.write_all(bytes)?;
             file.sync_all()
         })
+        .inspect(|()| failpoint::reached("file synced"))
         .and_then(|()| fs::rename(&temporary, path));
     if let Err(error) = written {
         // The write failed already; a leftover is removed by the sweep at start.
         let _ = fs::remove_file(&temporary);
         return Err(error);
     }
+    failpoint::reached("file renamed");
     sync_directory(parent)
 }
 

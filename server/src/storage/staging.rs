@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::atomic;
 use super::error::Result;
+use crate::failpoint;
 
 /// A directory that is filled under a temporary name and appears at its place by one rename.
 ///
@@ -68,7 +69,9 @@ impl StagedDirectory {
 
     fn rename(mut self) -> Result<()> {
         sync_tree(&self.temporary)?;
+        failpoint::reached("directory synced");
         fs::rename(&self.temporary, &self.target)?;
+        failpoint::reached("directory renamed");
         self.committed = true;
         Ok(atomic::sync_directory(self.target.parent().unwrap_or(Path::new(".")))?)
     }

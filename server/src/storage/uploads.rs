@@ -1,8 +1,8 @@
 //! Uploaded files: streamed to disk, whole or absent.
 //!
-//! A file is written under a temporary name in its final directory, synced, and renamed. Whoever gives
-//! up on the way, also by dropping the future, leaves nothing behind; what a crash leaves is removed by
-//! [`sweep`].
+//! A file is written under a temporary name in its final directory and synced ([`receive`]), then renamed
+//! ([`Received::keep`]). Whoever gives up on the way, also by dropping the future, leaves nothing behind;
+//! what a crash leaves is removed by [`sweep`].
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::DataDir;
 use super::atomic::{TEMPORARY_SUFFIX, sync_directory, temporary_path};
+use crate::failpoint;
 
 /// How much is gathered before it is written, in bytes.
 const BUFFER_BYTES: usize = 512 * 1024;
@@ -37,6 +38,31 @@ pub enum ReceiveError {
     Write(#[source] io::Error),
 }
 
+/// A file that is on disk, synced, but has not got its name yet. Dropped, it is removed.
+#[derive(Debug)]
+pub struct Received {
+    temporary: Temporary,
+    target: PathBuf,
+    /// Its size in bytes.
+    pub size: u64,
+}
+
+impl Received {
+    /// Give it its name, durably; an older file of the name is replaced.
+    ///
+    /// # Errors
+    /// [`ReceiveError::Write`] when the disk fails.
+    pub async fn keep(self) -> Result<(), ReceiveError> {
+        blocking(move || {
+            fs::rename(&self.temporary.0, &self.target)?;
+            failpoint::reached("upload renamed");
+            sync_directory(self.target.parent().unwrap_or(Path::new(".")))
+        })
+        .await
+        .map_err(ReceiveError::Write)
+    }
+}
+
 /// A file under its temporary name, removed when dropped.
 #[derive(Debug)]
 struct Temporary(PathBuf);
@@ -48,17 +74,17 @@ impl Drop for Temporary {
     }
 }
 
-/// Store what `source` holds, at most `limit` bytes, as `target`; the value is the size in bytes.
+/// Write what `source` holds, at most `limit` bytes, to disk, to become `target` later.
 ///
-/// The file and its directory entries are synced when this returns. An older file of the name is replaced.
+/// The file and the directories above it are synced when this returns.
 ///
 /// # Errors
-/// [`ReceiveError`]; there is no file then, unless an older one was there.
+/// [`ReceiveError`]; nothing of the file is left then.
 pub async fn receive(
     target: &Path,
     mut source: impl AsyncRead + Unpin,
     limit: u64,
-) -> Result<u64, ReceiveError> {
+) -> Result<Received, ReceiveError> {
     let directory = target.parent().unwrap_or(Path::new(".")).to_owned();
     blocking({
         let directory = directory.clone();
@@ -83,6 +109,7 @@ pub async fn receive(
         if read == 0 || buffer.len() == buffer.capacity() {
             file.write_all(&buffer).await.map_err(ReceiveError::Write)?;
             buffer.clear();
+            failpoint::reached("upload written");
         }
         if read == 0 {
             break;
@@ -90,15 +117,9 @@ pub async fn receive(
     }
     file.flush().await.map_err(ReceiveError::Write)?;
     let file = file.into_std().await;
-    let target = target.to_owned();
-    blocking(move || {
-        file.sync_all()?;
-        fs::rename(&temporary.0, &target)?;
-        sync_directory(&directory)
-    })
-    .await
-    .map_err(ReceiveError::Write)?;
-    Ok(size)
+    blocking(move || file.sync_all()).await.map_err(ReceiveError::Write)?;
+    failpoint::reached("upload synced");
+    Ok(Received { temporary, target: target.to_owned(), size })
 }
 
 /// Create a directory and what is missing above it, all entries synced.

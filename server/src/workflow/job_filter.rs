@@ -73,6 +73,7 @@ mod tests {
     fn job(name: &str) -> Task {
         Task {
             id: 1,
+            submission_id: 1,
             parent_id: Some(0),
             name: name.to_owned(),
             task_type: "RunJob".to_owned(),

@@ -11,9 +11,11 @@ pub mod description;
 pub mod executors;
 pub mod job;
 mod job_filter;
+pub mod lease;
 mod log;
 mod scheduler;
 pub mod steps;
+pub mod stop;
 pub mod task;
 mod types;
 

@@ -1,7 +1,12 @@
 //! Walks the task tree of a submission: stage by stage, step by step, phase by phase.
+//!
+//! What is done and what is not is the database's to say: the walk begins at the root and passes over
+//! whatever has ended, so that a new submission and one that a stopped server left behind are the same
+//! to it.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -9,9 +14,11 @@ use tokio::task::JoinSet;
 
 use super::description::{StageDescription, StageMode, StepDescription, WorkflowDescription};
 use super::executors::{Executor, LocalExecutor};
-use super::job::{FAILURE, Job, Phase, RunPhase, SUCCESS};
-use super::task::TaskState;
+use super::job::{FAILURE, FIRST_PAUSE, Halt, Job, LONGEST_PAUSE, Phase, RunPhase, SUCCESS, to_text};
+use super::stop::Stop;
+use super::task::{Task, TaskState};
 use crate::environment::Environment;
+use crate::failpoint;
 use crate::resources::experiment::{Experiment, queries as experiments};
 use crate::resources::workflow::queries::{self, NewTask};
 use crate::store::{Result, StoreError, Tx};
@@ -30,6 +37,9 @@ pub enum SubmitError {
     /// A workflow of this experiment runs already.
     #[error("a workflow of this experiment is running already")]
     Running,
+    /// The server stops.
+    #[error("the server is stopping; submit again when it is back")]
+    Stopping,
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -40,41 +50,51 @@ pub enum SubmitError {
 pub struct Workflows {
     environment: Environment,
     executor: Arc<dyn Executor>,
-    running: Arc<Mutex<HashSet<i64>>>,
+    stop: Stop,
+    /// How many walks there are per experiment: a new one may begin before the last has quite gone.
+    running: Arc<Mutex<HashMap<i64, usize>>>,
 }
 
 /// Marks an experiment as busy for as long as it lives.
 #[derive(Debug)]
 struct Busy {
     experiment: i64,
-    running: Arc<Mutex<HashSet<i64>>>,
+    running: Arc<Mutex<HashMap<i64, usize>>>,
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.experiment);
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(&self.experiment) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.experiment);
+            }
+        }
     }
 }
 
-/// A node of the tree that was just added, with what is below it.
-struct Planned<T> {
-    task: i64,
-    part: T,
+/// The phases of a step, as tasks.
+struct StepPhases {
+    init: Task,
+    /// The run phase as clients know it.
+    run: Task,
+    /// The phase that holds the run jobs: the same, or its one round.
+    jobs: Task,
+    collect: Option<Task>,
 }
-
-type PlannedSteps = Vec<Planned<StepDescription>>;
-type PlannedStages = Vec<Planned<(StageMode, PlannedSteps)>>;
 
 impl Workflows {
     /// Workflows run in this process, on at most `cores` cores.
     pub fn local(environment: Environment, cores: usize) -> Self {
-        let executor = Arc::new(LocalExecutor::new(environment.clone(), cores));
-        Self { environment, executor, running: Arc::default() }
+        let stop = Stop::default();
+        let executor = Arc::new(LocalExecutor::new(environment.clone(), cores, stop.clone()));
+        Self { environment, executor, stop, running: Arc::default() }
     }
 
     /// Whether a workflow of this experiment runs now.
     pub fn is_running(&self, experiment: i64) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains(&experiment)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&experiment)
     }
 
     /// Keep `description` and start what is active in it; the value is the submission's id.
@@ -88,49 +108,34 @@ impl Workflows {
         description: &WorkflowDescription,
     ) -> std::result::Result<i64, SubmitError> {
         let plan = description.active().map_err(SubmitError::Description)?;
-        let busy = self.claim(experiment.id).ok_or(SubmitError::Running)?;
+        if self.stop.is_asked() {
+            return Err(SubmitError::Stopping);
+        }
         // A task of its own, because the caller may go away: what is stored must also be run.
         let stored = description.to_json().to_string();
-        let start = self.clone().start(experiment.clone(), caller, stored, plan, busy);
-        match tokio::spawn(start).await {
-            Ok(submission) => Ok(submission?),
-            Err(panic) => Err(StoreError::Corrupt(format!("submitting the workflow failed: {panic}")).into()),
-        }
+        let start = self.clone().start(experiment.clone(), caller, stored, plan);
+        tokio::spawn(start).await.unwrap_or_else(|panic| {
+            Err(StoreError::Corrupt(format!("submitting the workflow failed: {panic}")).into())
+        })
     }
 
-    /// Store the description and the tree of `plan`, and set off to run it.
-    async fn start(
-        self,
-        experiment: Experiment,
-        caller: i64,
-        description: String,
-        plan: WorkflowDescription,
-        busy: Busy,
-    ) -> Result<i64> {
-        let now = self.environment.now();
-        let mut tx = self.environment.db.write().await?;
-        experiments::set_workflow(&mut tx, experiment.id, plan.kind.name(), &description, now).await?;
-        let planned = plan.to_json().to_string();
-        let submission = queries::insert_submission(&mut tx, experiment.id, caller, &planned, now).await?;
-        let root = self.add(&mut tx, submission, None, &experiment.name, "Workflow").await?;
-        let mut stages: PlannedStages = Vec::new();
-        for stage in plan.stages {
-            stages.push(self.add_stage(&mut tx, submission, root, stage).await?);
+    /// Go on with every workflow that a stopped server left behind; the value is their number. Only for a
+    /// time when no other server runs any of them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume(&self) -> Result<usize> {
+        let unfinished = queries::unfinished_submissions(&mut self.environment.db.read().await?).await?;
+        for submission in &unfinished {
+            self.see_through(submission.id, submission.experiment_id);
         }
-        tx.commit().await?;
-        tokio::spawn(async move {
-            let outcome = self.run_workflow(submission, root, stages).await;
-            // Before the last word is stored: who reads that it is over may submit again at once.
-            drop(busy);
-            let stored = match outcome {
-                Ok(exitcode) => self.terminate(root, exitcode).await,
-                Err(error) => Err(error),
-            };
-            if let Err(error) = stored {
-                tracing::error!(submission, %error, "the workflow stopped: its state cannot be stored");
-            }
-        });
-        Ok(submission)
+        Ok(unfinished.len())
+    }
+
+    /// Begin no more jobs, wait `patience` for those that run, give back those that still run then. True
+    /// when all came to their end.
+    pub async fn stop(&self, patience: Duration) -> bool {
+        self.stop.stop(patience).await
     }
 
     /// What a job wrote: standard output and standard error, empty as long as there is none.
@@ -147,9 +152,34 @@ impl Workflows {
         Ok((read("out").await?, read("err").await?))
     }
 
-    fn claim(&self, experiment: i64) -> Option<Busy> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        running.insert(experiment).then(|| Busy { experiment, running: Arc::clone(&self.running) })
+    /// Store the description and the tree of `plan`, and set off to run it.
+    async fn start(
+        self,
+        experiment: Experiment,
+        caller: i64,
+        description: String,
+        plan: WorkflowDescription,
+    ) -> std::result::Result<i64, SubmitError> {
+        let now = self.environment.now();
+        let mut tx = self.environment.db.write().await?;
+        // First, because it makes others who submit for this experiment wait for this transaction.
+        experiments::set_workflow(&mut tx, experiment.id, plan.kind.name(), &description, now).await?;
+        if queries::has_unfinished(&mut tx, experiment.id).await? {
+            return Err(SubmitError::Running);
+        }
+        let planned = plan.to_json().to_string();
+        let submission = queries::insert_submission(&mut tx, experiment.id, caller, &planned, now).await?;
+        let root = self.add(&mut tx, submission, None, &experiment.name, "Workflow").await?;
+        for stage in &plan.stages {
+            let task = self.add(&mut tx, submission, Some(root), stage.name, stage.mode.task_type()).await?;
+            for step in &stage.steps {
+                self.add(&mut tx, submission, Some(task), step.step.name(), "WorkflowStep").await?;
+            }
+        }
+        tx.commit().await?;
+        failpoint::reached("workflow submitted");
+        self.see_through(submission, experiment.id);
+        Ok(submission)
     }
 
     async fn add(
@@ -164,29 +194,69 @@ impl Workflows {
         queries::insert_task(tx, &task, self.environment.now()).await
     }
 
-    async fn add_stage(
-        &self,
-        tx: &mut Tx,
-        submission: i64,
-        root: i64,
-        stage: StageDescription,
-    ) -> Result<Planned<(StageMode, PlannedSteps)>> {
-        let task = self.add(tx, submission, Some(root), stage.name, stage.mode.task_type()).await?;
-        let mut steps = Vec::new();
-        for step in stage.steps {
-            let name = step.step.name();
-            let step_task = self.add(tx, submission, Some(task), name, "WorkflowStep").await?;
-            steps.push(Planned { task: step_task, part: step });
-        }
-        Ok(Planned { task, part: (stage.mode, steps) })
+    /// Run a submission to its end in the background, however often the database fails meanwhile.
+    fn see_through(&self, submission: i64, experiment: i64) {
+        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(experiment).or_default() += 1;
+        let busy = Busy { experiment, running: Arc::clone(&self.running) };
+        let workflows = self.clone();
+        self.stop.spawn(async move {
+            let mut pause = FIRST_PAUSE;
+            loop {
+                match workflows.walk(submission).await {
+                    Ok(()) | Err(Halt::Stopping) => break,
+                    Err(error) => {
+                        tracing::warn!(submission, %error, "the workflow was interrupted; it goes on soon");
+                    }
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => pause = (2 * pause).min(LONGEST_PAUSE),
+                    () = workflows.stop.asked() => break,
+                }
+            }
+            drop(busy);
+        });
+    }
+
+    /// Run whatever of a submission has not ended yet.
+    async fn walk(&self, submission: i64) -> std::result::Result<(), Halt> {
+        let mut tx = self.environment.db.write().await?;
+        let root = queries::root_of(&mut tx, submission).await?;
+        let description = queries::submitted_description(&mut tx, submission).await?;
+        // Jobs run in this process only, and whoever ran them before has gone.
+        queries::release_jobs(&mut tx, submission, self.environment.now()).await?;
+        tx.commit().await?;
+        let (Some(root), Some(description)) = (root, description) else {
+            tracing::warn!(submission, "the submission was deleted");
+            return Ok(());
+        };
+        let exitcode = match plan_of(&description) {
+            Ok(plan) => match self.run_workflow(&root, plan).await {
+                // Trying again would not help.
+                Err(Halt::Store(StoreError::Corrupt(problem))) => {
+                    tracing::error!(submission, problem, "the workflow cannot go on");
+                    FAILURE
+                }
+                outcome => outcome?,
+            },
+            Err(problem) => {
+                tracing::error!(submission, problem, "the workflow cannot be run by this version");
+                FAILURE
+            }
+        };
+        self.terminate(root.id, exitcode).await?;
+        tracing::info!(submission, exitcode, "workflow ended");
+        Ok(())
     }
 
     /// Run the stages one after the other; the value is the exit code of the last one that ran.
-    async fn run_workflow(&self, submission: i64, root: i64, stages: PlannedStages) -> Result<i64> {
-        self.set_state(root, TaskState::Running).await?;
+    async fn run_workflow(&self, root: &Task, plan: WorkflowDescription) -> std::result::Result<i64, Halt> {
+        self.set_state(root.id, TaskState::Running).await?;
         let mut exitcode = SUCCESS;
-        for stage in stages {
-            exitcode = self.run_stage(submission, stage).await?;
+        for (task, stage) in pair(self.subtasks(root).await?, plan.stages, |stage| stage.name)? {
+            exitcode = match task.exitcode {
+                Some(exitcode) => exitcode,
+                None => self.run_stage(root.submission_id, &task, stage).await?,
+            };
             if exitcode != SUCCESS {
                 break;
             }
@@ -194,24 +264,26 @@ impl Workflows {
         Ok(exitcode)
     }
 
-    async fn run_stage(&self, submission: i64, stage: Planned<(StageMode, PlannedSteps)>) -> Result<i64> {
-        let Planned { task, part: (mode, steps) } = stage;
-        self.set_state(task, TaskState::Running).await?;
+    async fn run_stage(
+        &self,
+        submission: i64,
+        task: &Task,
+        stage: StageDescription,
+    ) -> std::result::Result<i64, Halt> {
+        self.set_state(task.id, TaskState::Running).await?;
+        let steps = pair(self.subtasks(task).await?, stage.steps, |step| step.step.name())?;
         let mut exitcode = SUCCESS;
-        match mode {
+        match stage.mode {
             StageMode::Sequential => {
-                for step in steps {
-                    exitcode = self.run_step(submission, step).await?;
+                for (task, step) in &steps {
+                    exitcode = self.run_step(submission, task, step).await?;
                     if exitcode != SUCCESS {
                         break;
                     }
                 }
             }
             StageMode::Parallel => {
-                let mut runs = Vec::new();
-                for step in steps {
-                    runs.push(self.run_step(submission, step));
-                }
+                let runs = steps.iter().map(|(task, step)| self.run_step(submission, task, step));
                 for outcome in join_all(runs).await {
                     if outcome? != SUCCESS {
                         exitcode = JOBS_FAILED;
@@ -219,54 +291,84 @@ impl Workflows {
                 }
             }
         }
-        self.terminate(task, exitcode).await?;
+        self.terminate(task.id, exitcode).await?;
         Ok(exitcode)
     }
 
-    async fn run_step(&self, submission: i64, step: Planned<StepDescription>) -> Result<i64> {
-        let Planned { task, part: description } = step;
-        let step = description.step;
-        let phases = self.add_phases(submission, task, &description).await?;
+    async fn run_step(
+        &self,
+        submission: i64,
+        task: &Task,
+        description: &StepDescription,
+    ) -> std::result::Result<i64, Halt> {
+        if let Some(exitcode) = task.exitcode {
+            return Ok(exitcode);
+        }
+        let phases = match self.phases_of(task).await? {
+            Some(phases) => phases,
+            None => {
+                self.add_phases(submission, task, description).await?;
+                let missing = || StoreError::Corrupt(format!("step task {} has no phases", task.id));
+                self.phases_of(task).await?.ok_or_else(missing)?
+            }
+        };
         // Init and collect jobs put things together; what the run jobs may use is the client's to say.
-        let mut exitcode = self.run_phase(phases.init, 1).await?;
+        let mut exitcode = self.run_phase(&phases.init, 1).await?;
         if exitcode == SUCCESS {
             let cores = description.submission_args.count("cores");
-            self.set_state(phases.run, TaskState::Running).await?;
-            exitcode = self.run_phase(phases.jobs, cores).await?;
-            if phases.run != phases.jobs {
-                self.terminate(phases.run, exitcode).await?;
+            self.set_state(phases.run.id, TaskState::Running).await?;
+            exitcode = self.run_phase(&phases.jobs, cores).await?;
+            if phases.run.id != phases.jobs.id {
+                self.terminate(phases.run.id, exitcode).await?;
             }
         }
-        if let (SUCCESS, Some(collect)) = (exitcode, phases.collect) {
+        if let (SUCCESS, Some(collect)) = (exitcode, &phases.collect) {
             exitcode = self.run_phase(collect, 1).await?;
         }
-        tracing::info!(submission, step = step.name(), exitcode, "step ended");
-        self.terminate(task, exitcode).await?;
+        tracing::info!(submission, step = description.step.name(), exitcode, "step ended");
+        self.terminate(task.id, exitcode).await?;
         Ok(exitcode)
+    }
+
+    /// The phases of a step; `None` while it has none.
+    async fn phases_of(&self, step: &Task) -> Result<Option<StepPhases>> {
+        let mut phases = self.subtasks(step).await?;
+        let mut take = |suffix: &str| {
+            let at = phases.iter().position(|phase| phase.task_type.ends_with(suffix))?;
+            Some(phases.remove(at))
+        };
+        let (Some(init), collect, Some(run)) = (take("InitPhase"), take("CollectPhase"), take("RunPhase"))
+        else {
+            return Ok(None);
+        };
+        // A step in several rounds has a phase of phases; each round is a phase of its own.
+        let jobs = match self.subtasks(&run).await?.into_iter().next() {
+            Some(round) if !round.is_job() => round,
+            _ => run.clone(),
+        };
+        Ok(Some(StepPhases { init, run, jobs, collect }))
     }
 
     /// Add the phases of a step with their init and collect jobs, and mark the step as running.
     async fn add_phases(
         &self,
         submission: i64,
-        step_task: i64,
+        step_task: &Task,
         description: &StepDescription,
-    ) -> Result<StepPhases> {
+    ) -> Result<()> {
         let step = description.step;
         let name = step.name();
-        let parent = Some(step_task);
+        let parent = Some(step_task.id);
         let mut tx = self.environment.db.write().await?;
-        queries::set_task_state(&mut tx, step_task, TaskState::Running, self.environment.now()).await?;
+        queries::set_task_state(&mut tx, step_task.id, TaskState::Running, self.environment.now()).await?;
         let init = self.add(&mut tx, submission, parent, &format!("{name}_init"), "InitPhase").await?;
         let run_name = format!("{name}_run");
-        // A step in several rounds has a phase of phases; each round is a phase of its own.
-        let (run, jobs, jobs_name) = if step.runs_in_rounds() {
+        let (jobs, jobs_name) = if step.runs_in_rounds() {
             let run = self.add(&mut tx, submission, parent, &run_name, "MultiRunPhase").await?;
             let round = format!("{run_name}-00");
-            (run, self.add(&mut tx, submission, Some(run), &round, "SingleRunPhase").await?, round)
+            (self.add(&mut tx, submission, Some(run), &round, "SingleRunPhase").await?, round)
         } else {
-            let run = self.add(&mut tx, submission, parent, &run_name, "SingleRunPhase").await?;
-            (run, run, run_name)
+            (self.add(&mut tx, submission, parent, &run_name, "SingleRunPhase").await?, run_name)
         };
         let job = |phase, run_phase| Job {
             step: name.to_owned(),
@@ -277,41 +379,56 @@ impl Workflows {
         };
         let init_job = job(Phase::Init, Some(RunPhase { id: jobs, name: jobs_name }));
         self.add_job(&mut tx, submission, init, name, &init_job).await?;
-        let collect = if step.has_collect() {
+        if step.has_collect() {
             let collect =
                 self.add(&mut tx, submission, parent, &format!("{name}_collect"), "CollectPhase").await?;
             self.add_job(&mut tx, submission, collect, name, &job(Phase::Collect, None)).await?;
-            Some(collect)
-        } else {
-            None
-        };
-        tx.commit().await?;
-        Ok(StepPhases { init, run, jobs, collect })
+        }
+        tx.commit().await
     }
 
     async fn add_job(&self, tx: &mut Tx, submission: i64, phase: i64, step: &str, job: &Job) -> Result<()> {
         let name = format!("{step}_{}_0000001", job.phase.name());
-        let text = super::job::to_text(job).map_err(|error| StoreError::Corrupt(error.to_string()))?;
         let task = NewTask {
             submission,
             parent: Some(phase),
             name: &name,
             task_type: job.phase.job_type(),
-            job: Some(text),
+            job: Some(to_text(job)?),
         };
         queries::insert_task(tx, &task, self.environment.now()).await?;
         Ok(())
     }
 
-    /// Run all jobs of a phase; a failed one does not stop the others.
-    async fn run_phase(&self, phase: i64, cores: usize) -> Result<i64> {
-        let jobs = queries::subtasks_of(&mut self.environment.db.read().await?, phase).await?;
-        self.set_state(phase, TaskState::Running).await?;
-        let mut failures = 0_usize;
-        let mut waiting = jobs.iter().map(|job| job.id);
+    /// Run the jobs of a phase that have not ended; a failed one does not stop the others.
+    async fn run_phase(&self, phase: &Task, cores: usize) -> std::result::Result<i64, Halt> {
+        if let Some(exitcode) = phase.exitcode {
+            return Ok(exitcode);
+        }
+        let jobs = self.subtasks(phase).await?;
+        self.set_state(phase.id, TaskState::Running).await?;
+        let mut failures = jobs.iter().filter(|job| job.exitcode.is_some_and(|code| code != SUCCESS)).count();
+        let waiting: Vec<i64> = jobs.iter().filter(|job| job.exitcode.is_none()).map(|job| job.id).collect();
+        failures += self.run_jobs(waiting, cores).await?;
+        let exitcode = match (failures, jobs.as_slice()) {
+            (0, _) => SUCCESS,
+            // A phase of one job that is no batch takes over its code.
+            (_, [job]) if job.task_type != Phase::Run.job_type() => FAILURE,
+            _ => JOBS_FAILED,
+        };
+        self.terminate(phase.id, exitcode).await?;
+        Ok(exitcode)
+    }
+
+    /// Run jobs, as many at once as there is room for; the value is how many failed.
+    async fn run_jobs(&self, jobs: Vec<i64>, cores: usize) -> std::result::Result<usize, Halt> {
+        let mut failures = 0;
+        let mut halt = None;
+        let mut waiting = jobs.into_iter();
         let mut running = JoinSet::new();
         loop {
-            while running.len() < QUEUED_JOBS
+            while halt.is_none()
+                && running.len() < QUEUED_JOBS
                 && let Some(job) = waiting.next()
             {
                 let workflows = self.clone();
@@ -322,19 +439,20 @@ impl Workflows {
             }
             match running.join_next().await {
                 None => break,
-                Some(Ok(outcome)) => failures += usize::from(outcome? != SUCCESS),
+                Some(Ok(Ok(exitcode))) => failures += usize::from(exitcode != SUCCESS),
+                // The others come to their end, or are halted themselves.
+                Some(Ok(Err(reason))) => halt = halt.or(Some(reason)),
                 // The executor itself panicked; the job's own panics end as a failed job.
-                Some(Err(_)) => failures += 1,
+                Some(Err(panic)) => {
+                    halt = halt.or(Some(StoreError::Corrupt(format!("a job's worker: {panic}")).into()));
+                }
             }
         }
-        let exitcode = match (failures, jobs.as_slice()) {
-            (0, _) => SUCCESS,
-            // A phase of one job that is no batch takes over its code.
-            (_, [job]) if job.task_type != Phase::Run.job_type() => FAILURE,
-            _ => JOBS_FAILED,
-        };
-        self.terminate(phase, exitcode).await?;
-        Ok(exitcode)
+        halt.map_or(Ok(failures), Err)
+    }
+
+    async fn subtasks(&self, parent: &Task) -> Result<Vec<Task>> {
+        queries::subtasks_of(&mut self.environment.db.read().await?, parent.id).await
     }
 
     async fn set_state(&self, task: i64, state: TaskState) -> Result<()> {
@@ -345,17 +463,23 @@ impl Workflows {
 
     async fn terminate(&self, task: i64, exitcode: i64) -> Result<()> {
         let mut tx = self.environment.db.write().await?;
-        queries::terminate_task(&mut tx, task, exitcode, None, self.environment.now()).await?;
+        queries::terminate_task(&mut tx, task, exitcode, self.environment.now()).await?;
         tx.commit().await
     }
 }
 
-/// Row ids of a step's phases.
-struct StepPhases {
-    init: i64,
-    /// The run phase as clients know it.
-    run: i64,
-    /// The phase that holds the run jobs: the same, or its one round.
-    jobs: i64,
-    collect: Option<i64>,
+/// The plan of a submission as stored.
+fn plan_of(description: &str) -> std::result::Result<WorkflowDescription, String> {
+    let value: Value = serde_json::from_str(description).map_err(|error| error.to_string())?;
+    WorkflowDescription::parse(&value)
+}
+
+/// Tasks with the parts of the plan they stand for: both are in the plan's order.
+fn pair<T>(tasks: Vec<Task>, parts: Vec<T>, name: impl Fn(&T) -> &str) -> Result<Vec<(Task, T)>> {
+    let same =
+        tasks.len() == parts.len() && tasks.iter().zip(&parts).all(|(task, part)| task.name == name(part));
+    if !same {
+        return Err(StoreError::Corrupt("the tasks of a submission are not those of its plan".to_owned()));
+    }
+    Ok(tasks.into_iter().zip(parts).collect())
 }

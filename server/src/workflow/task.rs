@@ -37,6 +37,8 @@ impl TaskState {
 pub struct Task {
     /// Row id.
     pub id: i64,
+    /// The submission it belongs to.
+    pub submission_id: i64,
     /// The task it is part of; null for the workflow itself.
     pub parent_id: Option<i64>,
     /// `metaextract_run_0000001`, and so on.
@@ -258,6 +260,7 @@ mod tests {
     ) -> Task {
         Task {
             id,
+            submission_id: 1,
             parent_id,
             name: format!("task {id}"),
             task_type: task_type.to_owned(),

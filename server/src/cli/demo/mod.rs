@@ -39,6 +39,7 @@ pub async fn demo(config: Config) -> anyhow::Result<()> {
     let url = format!("http://{}", listener.local_addr()?);
     let password = new_password()?;
     set_up_user(&app, &password).await?;
+    app.workflows.resume().await?;
 
     let (stop, stopped) = oneshot::channel::<()>();
     let server = tokio::spawn({
@@ -66,8 +67,9 @@ pub async fn demo(config: Config) -> anyhow::Result<()> {
             return Err(error);
         }
     }
-    server.await??;
-    app.environment.db.close().await;
+    if server.await?? {
+        app.environment.db.close().await;
+    }
     Ok(())
 }
 

@@ -7,6 +7,8 @@
 //!  register           FAILED                             also at start, for whoever was UPLOADING
 //! ```
 //!
+//! An upload that gives no sign of life for [`STALE_AFTER`] can be taken over by another.
+//!
 //! A name that is both image and metadata has a row of each kind and one file; both rows change together.
 
 pub mod handlers;
@@ -14,17 +16,28 @@ pub mod queries;
 
 use std::collections::HashSet;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncRead;
 
+use self::queries::Claimed;
 use crate::environment::Environment;
+use crate::failpoint;
 use crate::microscopes::{MicroscopeType, secure_filename};
 use crate::resources::acquisition::queries as acquisitions;
-use crate::storage::uploads::{self, ReceiveError, Swept};
+use crate::storage::uploads::{self, ReceiveError, Received, Swept};
 use crate::store::{Result as StoreResult, StoreError};
 
 /// Longest name a file can be stored under, in bytes (secured names are ASCII).
 const MAX_NAME_BYTES: usize = 255;
+/// How often an upload gives a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// An upload that gave no sign for this long does not have its file any more. A sender may be silent for two
+/// minutes before it is given up.
+pub const STALE_AFTER: Duration = Duration::from_secs(180);
+/// How often it is tried to give back the file of an upload that failed together with the database.
+const RELEASE_EVERY: Duration = Duration::from_secs(5);
 
 /// How far an upload is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,20 +240,24 @@ pub async fn import(
         return Ok(outcome);
     }
     let Some(claim) = Claim::take(environment, acquisition, &name).await? else {
-        return Ok(UploadOutcome::InProgress);
+        // Somebody was faster, and may be through by now.
+        let outcome = settled(environment, experiment, acquisition, &name).await?;
+        return Ok(outcome.unwrap_or(UploadOutcome::InProgress));
     };
+    failpoint::reached("upload claimed");
     let target = environment.data.uploads(experiment, acquisition).join(&name);
-    match uploads::receive(&target, source, limit).await {
-        Ok(_) => {
-            if claim.complete().await? {
-                return Ok(UploadOutcome::Stored);
-            }
-            // The acquisition was deleted meanwhile, and its directory made anew for this file.
-            environment.remove_files(environment.data.uploads(experiment, acquisition)).await;
-            Err(FileError::UnknownAcquisition(acquisition))
-        }
+    let received = tokio::select! {
+        biased;
+        received = uploads::receive(&target, source, limit) => received,
+        () = claim.keep() => return claim.lost(experiment).await,
+    };
+    match received {
+        // In a task of its own: what is received whole is stored, whether or not the client waits for it.
+        Ok(received) => tokio::spawn(claim.finish(received, experiment)).await.unwrap_or_else(|panic| {
+            Err(StoreError::Corrupt(format!("storing an upload failed: {panic}")).into())
+        }),
         Err(error) => {
-            claim.fail().await?;
+            claim.fail().await;
             Err(error.into())
         }
     }
@@ -265,76 +282,149 @@ async fn settled(
     if statuses.is_empty() {
         return Ok(Some(UploadOutcome::NotRegistered));
     }
-    if all_complete {
-        return Ok(Some(UploadOutcome::AlreadyUploaded));
-    }
-    let uploading = statuses.iter().any(|status| status == UploadStatus::Uploading.name());
-    Ok(uploading.then_some(UploadOutcome::InProgress))
+    Ok(all_complete.then_some(UploadOutcome::AlreadyUploaded))
 }
 
-/// The right to upload one file. Dropped before [`Claim::complete`], the file is `FAILED`.
+/// The right to upload one file. Dropped before it is settled, the file is `FAILED`.
 #[derive(Debug)]
 struct Claim {
     environment: Environment,
     acquisition: i64,
     name: String,
-    settled: bool,
+    epoch: i64,
+    settled: AtomicBool,
 }
 
 impl Claim {
-    /// Take the file, committed; `None` when somebody else was faster.
+    /// Take the file, committed; `None` when somebody else has it or it is stored.
     async fn take(environment: &Environment, acquisition: i64, name: &str) -> StoreResult<Option<Self>> {
+        let now = environment.now();
         let mut tx = environment.db.write().await?;
-        let taken = queries::claim(&mut tx, acquisition, name, environment.now()).await?;
-        if !taken {
+        let stale_since = now.saturating_sub(micros(STALE_AFTER));
+        let Some(epoch) = queries::claim(&mut tx, acquisition, name, stale_since, now).await? else {
             return Ok(None);
-        }
+        };
         // Before the commit, so that the file is given back if this future is dropped meanwhile.
-        let claim =
-            Self { environment: environment.clone(), acquisition, name: name.to_owned(), settled: false };
+        let claim = Self {
+            environment: environment.clone(),
+            acquisition,
+            name: name.to_owned(),
+            epoch,
+            settled: AtomicBool::new(false),
+        };
         tx.commit().await?;
         Ok(Some(claim))
     }
 
-    /// The file is stored; false when its rows are gone.
-    async fn complete(mut self) -> StoreResult<bool> {
+    fn claimed(&self) -> Claimed<'_> {
+        Claimed { acquisition: self.acquisition, name: &self.name, epoch: self.epoch }
+    }
+
+    fn settle(&self) {
+        self.settled.store(true, Ordering::Relaxed);
+    }
+
+    /// Give signs of life again and again; returns when somebody else has the file.
+    async fn keep(&self) {
+        loop {
+            tokio::time::sleep(HEARTBEAT).await;
+            match self.touch().await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => tracing::warn!(%error, name = self.name, "cannot renew the claim on an upload"),
+            }
+        }
+    }
+
+    async fn touch(&self) -> StoreResult<bool> {
         let mut tx = self.environment.db.write().await?;
-        let now = self.environment.now();
-        let stored = queries::complete(&mut tx, self.acquisition, &self.name, now).await?;
+        let ours = queries::touch(&mut tx, self.claimed(), self.environment.now()).await?;
         tx.commit().await?;
-        self.settled = true;
-        Ok(stored)
+        Ok(ours)
+    }
+
+    async fn finish(self, received: Received, experiment: i64) -> Result<UploadOutcome, FileError> {
+        match self.complete(received).await {
+            Ok(true) => Ok(UploadOutcome::Stored),
+            Ok(false) => self.lost(experiment).await,
+            Err(error) => {
+                self.fail().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Give the file its name and commit that it is stored; false when it was taken over or its rows are gone.
+    ///
+    /// The name is given within the transaction, which locks the rows: nobody else can store the file
+    /// meanwhile, and a file that is stored is never replaced.
+    async fn complete(&self, received: Received) -> Result<bool, FileError> {
+        let size = i64::try_from(received.size).unwrap_or(i64::MAX);
+        let mut tx = self.environment.db.write().await?;
+        if !queries::complete(&mut tx, self.claimed(), size, self.environment.now()).await? {
+            return Ok(false);
+        }
+        received.keep().await?;
+        tx.commit().await?;
+        self.settle();
+        failpoint::reached("upload committed");
+        Ok(true)
     }
 
     /// The file could not be stored.
-    async fn fail(mut self) -> StoreResult<()> {
-        release(&self.environment, self.acquisition, &self.name).await?;
-        self.settled = true;
-        Ok(())
+    async fn fail(self) {
+        if release(&self.environment, self.claimed()).await.is_ok() {
+            self.settle();
+        }
+        // Otherwise dropping it tries again.
+    }
+
+    /// Somebody else has the file, or the acquisition was deleted and its directory made anew for this file.
+    async fn lost(self, experiment: i64) -> Result<UploadOutcome, FileError> {
+        self.settle();
+        let environment = &self.environment;
+        let mut tx = environment.db.read().await?;
+        if acquisitions::exists(&mut tx, experiment, self.acquisition).await? {
+            return Ok(UploadOutcome::InProgress);
+        }
+        drop(tx);
+        environment.remove_files(environment.data.uploads(experiment, self.acquisition)).await;
+        Err(FileError::UnknownAcquisition(self.acquisition))
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.settled {
+        if self.settled.load(Ordering::Relaxed) {
             return;
         }
         // Without a runtime the program is ending; the next start resets the row.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (environment, acquisition) = (self.environment.clone(), self.acquisition);
+        let (environment, acquisition, epoch) = (self.environment.clone(), self.acquisition, self.epoch);
         let name = std::mem::take(&mut self.name);
         runtime.spawn(async move {
-            if let Err(error) = release(&environment, acquisition, &name).await {
-                tracing::error!(%error, acquisition, name, "cannot give back an upload");
+            let claimed = Claimed { acquisition, name: &name, epoch };
+            // The database may fail for the same reason as the upload: a full disk. Once this is given up
+            // the claim is stale anyway.
+            for _ in 0..STALE_AFTER.as_secs() / RELEASE_EVERY.as_secs() {
+                match release(&environment, claimed).await {
+                    Ok(()) => return,
+                    Err(error) => tracing::warn!(%error, acquisition, name, "cannot give back an upload yet"),
+                }
+                tokio::time::sleep(RELEASE_EVERY).await;
             }
         });
     }
 }
 
-async fn release(environment: &Environment, acquisition: i64, name: &str) -> StoreResult<()> {
+async fn release(environment: &Environment, claimed: Claimed<'_>) -> StoreResult<()> {
     let mut tx = environment.db.write().await?;
-    queries::fail(&mut tx, acquisition, name, environment.now()).await?;
+    queries::fail(&mut tx, claimed, environment.now()).await?;
     tx.commit().await
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
 /// Remove what a crash left behind in the upload directories. Only for a time when nobody uploads.

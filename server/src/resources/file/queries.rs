@@ -90,48 +90,92 @@ pub async fn count_complete(tx: &mut Tx, acquisition: i64) -> Result<i64> {
     Ok(count)
 }
 
-/// Take a file for uploading; false when somebody else has it or it is stored. This one statement
-/// decides between concurrent uploads.
-pub async fn claim(tx: &mut Tx, acquisition: i64, name: &str, now: i64) -> Result<bool> {
-    let claimed = execute!(
-        tx,
-        "update microscope_files
-         set status = 'UPLOADING', updated_at = $1
-         where acquisition_id = $2 and kind in ('image', 'metadata') and name = $3
-             and status in ('WAITING', 'FAILED')",
-        now,
-        acquisition,
-        name
-    )?;
-    Ok(claimed > 0)
+/// One upload of a file: what it stores, it stores under its epoch.
+#[derive(Debug, Clone, Copy)]
+pub struct Claimed<'a> {
+    /// Row id of the acquisition.
+    pub acquisition: i64,
+    /// Secured name of the file.
+    pub name: &'a str,
+    /// Which upload of the file it is, counting from 1.
+    pub epoch: i64,
 }
 
-/// A claimed file is stored; false when its rows are gone.
-pub async fn complete(tx: &mut Tx, acquisition: i64, name: &str, now: i64) -> Result<bool> {
-    // Whatever else the rows say by now, the file is there.
+/// Take a file for uploading; the value is the upload's epoch, or `None` when somebody else has the file or
+/// it is stored. Somebody who gave no sign since `stale_since` does not have it any more. This one
+/// statement decides between concurrent uploads.
+pub async fn claim(
+    tx: &mut Tx,
+    acquisition: i64,
+    name: &str,
+    stale_since: i64,
+    now: i64,
+) -> Result<Option<i64>> {
+    // A file of both kinds has two rows, which get the same epoch.
+    let rows = fetch_all!(
+        tx,
+        (i64,),
+        "update microscope_files
+         set status = 'UPLOADING', updated_at = $1, epoch = 1 + (
+             select max(others.epoch)
+             from microscope_files others
+             where others.acquisition_id = $2 and others.kind in ('image', 'metadata') and others.name = $3)
+         where acquisition_id = $2 and kind in ('image', 'metadata') and name = $3
+             and (status in ('WAITING', 'FAILED') or (status = 'UPLOADING' and updated_at < $4))
+         returning epoch",
+        now,
+        acquisition,
+        name,
+        stale_since
+    )?;
+    Ok(rows.into_iter().map(|(epoch,)| epoch).max())
+}
+
+/// Give a sign that a claimed file is still being uploaded; false when it was taken over or its rows are gone.
+pub async fn touch(tx: &mut Tx, claimed: Claimed<'_>, now: i64) -> Result<bool> {
+    let touched = execute!(
+        tx,
+        "update microscope_files
+         set updated_at = $1
+         where acquisition_id = $2 and kind in ('image', 'metadata') and name = $3
+             and status = 'UPLOADING' and epoch = $4",
+        now,
+        claimed.acquisition,
+        claimed.name,
+        claimed.epoch
+    )?;
+    Ok(touched > 0)
+}
+
+/// A claimed file of `size` bytes is stored; false when it was taken over or its rows are gone.
+pub async fn complete(tx: &mut Tx, claimed: Claimed<'_>, size: i64, now: i64) -> Result<bool> {
     let completed = execute!(
         tx,
         "update microscope_files
-         set status = 'COMPLETE', updated_at = $1
-         where acquisition_id = $2 and kind in ('image', 'metadata') and name = $3",
+         set status = 'COMPLETE', size = $1, updated_at = $2
+         where acquisition_id = $3 and kind in ('image', 'metadata') and name = $4
+             and status = 'UPLOADING' and epoch = $5",
+        size,
         now,
-        acquisition,
-        name
+        claimed.acquisition,
+        claimed.name,
+        claimed.epoch
     )?;
     Ok(completed > 0)
 }
 
 /// A claimed file could not be stored.
-pub async fn fail(tx: &mut Tx, acquisition: i64, name: &str, now: i64) -> Result<()> {
+pub async fn fail(tx: &mut Tx, claimed: Claimed<'_>, now: i64) -> Result<()> {
     execute!(
         tx,
         "update microscope_files
          set status = 'FAILED', updated_at = $1
          where acquisition_id = $2 and kind in ('image', 'metadata') and name = $3
-             and status = 'UPLOADING'",
+             and status = 'UPLOADING' and epoch = $4",
         now,
-        acquisition,
-        name
+        claimed.acquisition,
+        claimed.name,
+        claimed.epoch
     )?;
     Ok(())
 }

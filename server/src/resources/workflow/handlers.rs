@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::queries;
 use crate::app::App;
 use crate::auth::permission::Access;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, ErrorKind};
 use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, ok, parse_id};
 use crate::resources::experiment::{authorize, queries as experiments};
 use crate::workflow::description::WorkflowDescription;
@@ -213,6 +213,7 @@ impl From<SubmitError> for ApiError {
         match error {
             SubmitError::Description(message) => Self::malformed(message),
             SubmitError::Running => Self::conflict(error.to_string()),
+            SubmitError::Stopping => Self::new(ErrorKind::ServiceUnavailable, error.to_string()),
             SubmitError::Store(error) => error.into(),
         }
     }

@@ -10,6 +10,7 @@ use tm_engine::kernels::illumination::{IlluminationStatistics, IlluminationSums}
 
 use super::{Argument, Step, StepError, StepResult, parse_batch, to_batch};
 use crate::environment::Environment;
+use crate::failpoint;
 use crate::resources::workflow::queries::{self, StoredPlane};
 use crate::storage::statistics;
 use crate::workflow::job::JobContext;
@@ -79,7 +80,8 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         ));
     }
     let images = planes.len();
-    let file = format!("{channel}-{}", job.task);
+    // A name of its own for every attempt: what a row names never changes.
+    let file = format!("{channel}-{}-{}", job.lease.task, job.lease.epoch);
     let path = environment.data.statistics(experiment, &file);
     let worker = environment.clone();
     environment
@@ -90,12 +92,14 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             Ok(())
         })
         .await??;
-    let mut tx = environment.db.write().await?;
+    failpoint::reached("corilla written");
+    let mut tx = job.write().await?;
     let now = environment.now();
     let images_stored = i64::try_from(images).unwrap_or(i64::MAX);
     queries::insert_statistics(&mut tx, channel, &file, images_stored, now).await?;
     let unused = queries::delete_unused_statistics(&mut tx, experiment).await?;
     tx.commit().await?;
+    failpoint::reached("corilla committed");
     for file in unused {
         environment.remove_files(environment.data.statistics(experiment, &file)).await;
     }

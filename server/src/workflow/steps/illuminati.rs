@@ -16,6 +16,7 @@ use tm_engine::kernels::illumination::Percentiles;
 use tm_engine::kernels::rescale::{Limits, clip_limits};
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, to_batch};
+use crate::failpoint;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::image::queries as images;
 use crate::resources::layer::MapLayout;
@@ -134,7 +135,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     let layout = environment.maps.layout(environment, experiment).await?;
     let size = layout.size();
 
-    let mut tx = environment.db.write().await?;
+    let mut tx = job.write().await?;
     let old = queries::delete_layers(&mut tx, experiment).await?;
     let mut new = Vec::new();
     for key in keys {
@@ -150,6 +151,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     let unused = queries::delete_unused_statistics(&mut tx, experiment).await?;
     tx.commit().await?;
 
+    failpoint::reached("illuminati committed");
     environment.maps.forget(experiment).await;
     for layer in old {
         environment.remove_files(environment.data.layer(experiment, layer)).await;
@@ -277,6 +279,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { layer, blocks } = parse_batch(batch)?;
     for block in &blocks {
         let report = pyramid::build_block(&job.environment, job.experiment.id, layer, *block).await?;
+        failpoint::reached("illuminati block built");
         if report.missing > 0 {
             job.log.warn(format!(
                 "block {},{}: {} sites have no pixels and stay black",
@@ -293,6 +296,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let layers = queries::layer_ids(&mut environment.db.read().await?, job.experiment.id).await?;
     for layer in &layers {
         pyramid::build_top(environment, job.experiment.id, *layer).await?;
+        failpoint::reached("illuminati layer complete");
     }
     environment.maps.forget(job.experiment.id).await;
     job.log.info(format!("{} layers are complete", layers.len()));

@@ -12,6 +12,7 @@ use tm_engine::image::GreyPlane;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::environment::Environment;
+use crate::failpoint;
 use crate::resources::workflow::queries::{self, StoredPlane};
 use crate::storage::images::PlaneIndex;
 use crate::storage::readers::{ReadLimits, read_plane};
@@ -96,7 +97,7 @@ impl Step for Imextract {
 }
 
 async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
-    let mut tx = job.environment.db.write().await?;
+    let mut tx = job.write().await?;
     queries::unstore_planes(&mut tx, job.experiment.id).await?;
     let planes = queries::plane_ids(&mut tx, job.experiment.id).await?;
     tx.commit().await?;
@@ -120,9 +121,10 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         .compute
         .batch(move |engine| copies.par_iter().map(|copy| extract(&worker, engine, copy)).collect())
         .await?;
+    failpoint::reached("imextract written");
     let mut stored = 0;
     let mut broken = Vec::new();
-    let mut tx = environment.db.write().await?;
+    let mut tx = job.write().await?;
     // A broken file is no reason to lose the others.
     for (id, outcome) in planes.iter().zip(outcomes) {
         match outcome {
@@ -134,6 +136,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         }
     }
     tx.commit().await?;
+    failpoint::reached("imextract committed");
     job.log.info(format!("stored {stored} channel images"));
     failure_of(broken).map_or(Ok(()), Err)
 }
@@ -195,9 +198,10 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let experiment = job.experiment.id;
     let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
     for acquisition in acquisitions {
-        let mut tx = environment.db.write().await?;
+        let mut tx = job.write().await?;
         let names = queries::delete_image_files(&mut tx, acquisition.id).await?;
         tx.commit().await?;
+        failpoint::reached("imextract files deleted");
         for name in &names {
             let path = source::upload_path(environment, experiment, acquisition.id, name);
             environment.remove_files(path).await;

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tm_engine::image::{BitDepth, Size};
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
+use crate::failpoint;
 use crate::microscopes::plan::GridPosition;
 use crate::microscopes::{
     AcquisitionPlan, PlanOptions, PlateFormat, StitchLayout, WellName, plan_acquisition,
@@ -188,7 +189,9 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         environment.remove_files(path.clone()).await;
         environment.compute.batch(move |_| create_plate(&path, &spec)).await??;
     }
+    failpoint::reached("metaconfig plates made");
     let obsolete = replace_rows(job, &layout).await?;
+    failpoint::reached("metaconfig committed");
     environment.maps.forget(experiment).await;
     for path in obsolete {
         environment.remove_files(path).await;
@@ -202,7 +205,7 @@ async fn replace_rows(job: &JobContext, layout: &ExperimentLayout) -> StepResult
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let data = &environment.data;
-    let mut tx = environment.db.write().await?;
+    let mut tx = job.write().await?;
     let mut obsolete = Vec::new();
     for layer in queries::layer_ids(&mut tx, experiment).await? {
         obsolete.push(data.layer(experiment, layer));

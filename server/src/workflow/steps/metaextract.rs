@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
+use crate::failpoint;
 use crate::microscopes::check_files;
 use crate::resources::workflow::queries;
 use crate::storage::readers::{ReadLimits, inspect};
@@ -85,7 +86,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
             batches.push(to_batch(&Batch { acquisition: acquisition.id, files })?);
         }
     }
-    let mut tx = environment.db.write().await?;
+    let mut tx = job.write().await?;
     queries::clear_headers(&mut tx, experiment).await?;
     tx.commit().await?;
     Ok(batches)
@@ -112,7 +113,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             shown.join("; ")
         )));
     }
-    let mut tx = environment.db.write().await?;
+    let mut tx = job.write().await?;
     let now = environment.now();
     let mut count = 0;
     for (id, header) in headers {
@@ -122,6 +123,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         count += 1;
     }
     tx.commit().await?;
+    failpoint::reached("metaextract committed");
     job.log.info(format!("read the headers of {count} files"));
     Ok(())
 }

@@ -116,6 +116,9 @@ pub enum StepError {
     /// A map cannot be laid out or built.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// Another worker has the job: whatever this one would change is not its to change.
+    #[error("another worker has taken the job over")]
+    LeaseLost,
     /// The server's own fault.
     #[error("internal error: {0}")]
     Internal(String),

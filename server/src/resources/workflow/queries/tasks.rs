@@ -1,6 +1,7 @@
 //! SQL of submissions and tasks.
 
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use crate::workflow::lease::Lease;
 use crate::workflow::task::{Task, TaskState};
 
 /// Name of the program of workflow submissions.
@@ -9,7 +10,8 @@ const PROGRAM: &str = "workflow";
 /// What a [`Task`] is read from.
 macro_rules! select_tasks {
     () => {
-        "select id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at, updated_at
+        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at,
+             updated_at
          from tasks"
     };
 }
@@ -95,46 +97,151 @@ pub async fn set_task_state(tx: &mut Tx, id: i64, state: TaskState, now: i64) ->
     Ok(())
 }
 
-/// End a task.
-pub async fn terminate_task(
-    tx: &mut Tx,
-    id: i64,
-    exitcode: i64,
-    wall_time: Option<i64>,
-    now: i64,
-) -> Result<()> {
+/// End a task that is made of others; jobs end with [`end_job`].
+pub async fn terminate_task(tx: &mut Tx, id: i64, exitcode: i64, now: i64) -> Result<()> {
     execute!(
         tx,
         "update tasks
-         set state = 'TERMINATED', exitcode = $1, wall_time = $2, updated_at = $3
-         where id = $4",
+         set state = 'TERMINATED', exitcode = $1, updated_at = $2
+         where id = $3",
         exitcode,
-        wall_time,
         now,
         id
     )?;
     Ok(())
 }
 
-/// End every task that a stopped server left unfinished: what was under way failed, the rest never ran.
-/// The value is the number of submissions concerned.
-pub async fn terminate_unfinished(tx: &mut Tx, now: i64) -> Result<usize> {
-    let submissions = fetch_all!(
+/// A submission whose workflow has not ended.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct UnfinishedSubmission {
+    /// Row id.
+    pub id: i64,
+    /// The experiment it works on.
+    pub experiment_id: i64,
+}
+
+/// All submissions whose workflow has not ended, the oldest first.
+pub async fn unfinished_submissions(tx: &mut Tx) -> Result<Vec<UnfinishedSubmission>> {
+    fetch_all!(
+        tx,
+        UnfinishedSubmission,
+        "select submissions.id, submissions.experiment_id
+         from submissions
+         join tasks on tasks.submission_id = submissions.id
+         where submissions.program = $1 and tasks.parent_id is null and tasks.state <> 'TERMINATED'
+         order by submissions.id",
+        PROGRAM
+    )
+}
+
+/// Whether a workflow of an experiment has not ended.
+pub async fn has_unfinished(tx: &mut Tx, experiment: i64) -> Result<bool> {
+    let row = fetch_optional!(
         tx,
         (i64,),
-        "select distinct submission_id from tasks where parent_id is null and state <> 'TERMINATED'"
+        "select submissions.id
+         from submissions
+         join tasks on tasks.submission_id = submissions.id
+         where submissions.experiment_id = $1 and submissions.program = $2
+             and tasks.parent_id is null and tasks.state <> 'TERMINATED'
+         limit 1",
+        experiment,
+        PROGRAM
     )?;
-    for (submission,) in &submissions {
-        execute!(
-            tx,
-            "update tasks
-             set state = 'TERMINATED', exitcode = 1, updated_at = $1
-             where submission_id = $2 and (state in ('SUBMITTED', 'RUNNING') or parent_id is null)",
-            now,
-            submission
-        )?;
-    }
-    Ok(submissions.len())
+    Ok(row.is_some())
+}
+
+/// The description that a submission runs, as JSON; `None` when there is no such submission.
+pub async fn submitted_description(tx: &mut Tx, submission: i64) -> Result<Option<String>> {
+    let row =
+        fetch_optional!(tx, (String,), "select description from submissions where id = $1", submission)?;
+    Ok(row.map(|(description,)| description))
+}
+
+/// The task that stands for the whole submission.
+pub async fn root_of(tx: &mut Tx, submission: i64) -> Result<Option<Task>> {
+    fetch_optional!(
+        tx,
+        Task,
+        concat!(select_tasks!(), " where submission_id = $1 and parent_id is null"),
+        submission
+    )
+}
+
+/// Claim a job for whoever asks; the value is the claim's epoch, or `None` when the job is over or somebody
+/// else has it. This one statement decides between workers.
+pub async fn claim_job(tx: &mut Tx, id: i64, now: i64, lease_until: i64) -> Result<Option<i64>> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "update tasks
+         set state = 'RUNNING', epoch = epoch + 1, lease_until = $1, updated_at = $2
+         where id = $3 and job is not null and state <> 'TERMINATED'
+             and (lease_until is null or lease_until < $2)
+         returning epoch",
+        lease_until,
+        now,
+        id
+    )?;
+    Ok(row.map(|(epoch,)| epoch))
+}
+
+/// Make a claim hold until `lease_until`; false when it was lost.
+pub async fn renew_lease(tx: &mut Tx, lease: Lease, now: i64, lease_until: i64) -> Result<bool> {
+    let renewed = execute!(
+        tx,
+        "update tasks
+         set lease_until = $1, updated_at = $2
+         where id = $3 and epoch = $4 and state = 'RUNNING'",
+        lease_until,
+        now,
+        lease.task,
+        lease.epoch
+    )?;
+    Ok(renewed > 0)
+}
+
+/// End a claimed job; false when the claim was lost.
+pub async fn end_job(tx: &mut Tx, lease: Lease, exitcode: i64, wall_time: i64, now: i64) -> Result<bool> {
+    let ended = execute!(
+        tx,
+        "update tasks
+         set state = 'TERMINATED', exitcode = $1, wall_time = $2, lease_until = null, updated_at = $3
+         where id = $4 and epoch = $5 and state = 'RUNNING'",
+        exitcode,
+        wall_time,
+        now,
+        lease.task,
+        lease.epoch
+    )?;
+    Ok(ended > 0)
+}
+
+/// Give a claimed job back unfinished.
+pub async fn release_job(tx: &mut Tx, lease: Lease, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update tasks
+         set state = 'NEW', lease_until = null, updated_at = $1
+         where id = $2 and epoch = $3 and state = 'RUNNING'",
+        now,
+        lease.task,
+        lease.epoch
+    )?;
+    Ok(())
+}
+
+/// Take back the jobs of a submission that are under way, from workers that are known to be gone; the value
+/// is their number.
+pub async fn release_jobs(tx: &mut Tx, submission: i64, now: i64) -> Result<u64> {
+    execute!(
+        tx,
+        "update tasks
+         set state = 'NEW', lease_until = null, updated_at = $1
+         where submission_id = $2 and job is not null and state in ('SUBMITTED', 'RUNNING')",
+        now,
+        submission
+    )
 }
 
 /// All tasks of a submission in id order.

@@ -1,0 +1,74 @@
+//! Planned deaths: how tests kill the program at a chosen moment. Absent from release builds.
+//!
+//! `TMSERVER_TEST_FAILPOINT=trace:FILE` writes the name of every point reached to a file, one a line;
+//! `TMSERVER_TEST_FAILPOINT=kill:N:NAME` ends the process with SIGKILL when the point NAME is reached the
+//! Nth time. Nothing runs after that: no destructor, no handler, no flush, as with `kill -9`.
+
+/// Variable that holds the plan.
+pub const VARIABLE: &str = "TMSERVER_TEST_FAILPOINT";
+
+/// A moment that a crash may fall into: between two effects that belong together.
+#[cfg(not(debug_assertions))]
+pub fn reached(_point: &str) {}
+
+#[cfg(debug_assertions)]
+pub use planned::reached;
+
+#[cfg(debug_assertions)]
+mod planned {
+    use std::fs::{File, OpenOptions};
+    use std::io::Write;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    enum Plan {
+        Nothing,
+        Trace(File),
+        Kill { name: String, left: AtomicU64 },
+    }
+
+    static PLAN: LazyLock<Plan> = LazyLock::new(|| parse(std::env::var(super::VARIABLE).ok()));
+
+    fn parse(text: Option<String>) -> Plan {
+        let Some(text) = text else { return Plan::Nothing };
+        if let Some(path) = text.strip_prefix("trace:") {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            return file.map_or(Plan::Nothing, Plan::Trace);
+        }
+        let kill = text.strip_prefix("kill:").and_then(|rest| rest.split_once(':'));
+        match kill.and_then(|(number, name)| Some((number.parse().ok()?, name))) {
+            Some((number, name)) => Plan::Kill { name: name.to_owned(), left: AtomicU64::new(number) },
+            None => Plan::Nothing,
+        }
+    }
+
+    /// A moment that a crash may fall into: between two effects that belong together.
+    pub fn reached(point: &str) {
+        match &*PLAN {
+            Plan::Nothing => {}
+            Plan::Trace(file) => {
+                // One write call per line, so that threads do not mix their lines.
+                let _ = (&*file).write_all(format!("{point}\n").as_bytes());
+            }
+            Plan::Kill { name, left } if name == point => {
+                if left.fetch_sub(1, Ordering::SeqCst) == 1 {
+                    die();
+                }
+            }
+            Plan::Kill { .. } => {}
+        }
+    }
+
+    fn die() {
+        #[cfg(unix)]
+        {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            // The signal is on its way.
+            loop {
+                std::thread::park();
+            }
+        }
+        #[cfg(not(unix))]
+        std::process::abort();
+    }
+}
