@@ -11,5 +11,6 @@ mod errors;
 mod experiments;
 mod forms;
 mod plates;
+mod takeover;
 mod uploads;
 mod wells;

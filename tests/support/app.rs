@@ -237,6 +237,22 @@ pub struct Client {
 }
 
 impl Client {
+    /// A client of the server at `base`, such as `http://127.0.0.1:8002`, without a token.
+    pub fn of(base: &str) -> Self {
+        Self { http: reqwest::Client::new(), base: base.to_owned(), token: None }
+    }
+
+    /// The same client with the token that a name and a password give.
+    ///
+    /// # Errors
+    /// When the server cannot be reached.
+    pub async fn logged_in(&self, name: &str, password: &str) -> reqwest::Result<Self> {
+        let body = json!({"username": name, "password": password});
+        let answer = self.try_send(self.request(Method::POST, "/auth").json(&body)).await?;
+        assert_eq!(answer.status, 200, "{:?}", answer.body);
+        Ok(self.with_token(answer.body["access_token"].as_str().expect("a token")))
+    }
+
     /// The same client with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
@@ -253,10 +269,18 @@ impl Client {
 
     /// Send a request and read the answer.
     pub async fn send(&self, request: RequestBuilder) -> Answer {
-        let response = request.send().await.unwrap();
+        self.try_send(request).await.unwrap()
+    }
+
+    /// Send a request and read the answer.
+    ///
+    /// # Errors
+    /// When the server cannot be reached, or goes away before it has answered.
+    pub async fn try_send(&self, request: RequestBuilder) -> reqwest::Result<Answer> {
+        let response = request.send().await?;
         let status = response.status().as_u16();
-        let bytes = response.bytes().await.unwrap();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+        let bytes = response.bytes().await?;
+        Ok(Answer { status, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) })
     }
 
     /// GET.

@@ -12,4 +12,5 @@ pub mod made_up_map;
 pub mod plates;
 pub mod program;
 pub mod python;
+pub mod snapshot;
 pub mod vectors;

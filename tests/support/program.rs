@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
 /// The binary, beside the test's own; built when only the tests were asked for, so that it is never older
@@ -154,6 +154,46 @@ pub struct Serving {
     /// Where it serves, as `http://127.0.0.1:<port>`.
     pub base: String,
     child: Child,
+}
+
+impl Serving {
+    /// End it with SIGKILL.
+    ///
+    /// # Panics
+    /// When it ended by itself.
+    #[allow(clippy::expect_used)]
+    pub fn kill(mut self) {
+        assert!(self.child.try_wait().expect("it is a child").is_none(), "it ended by itself");
+        self.child.kill().expect("it can be killed");
+    }
+
+    /// Ask it to stop with SIGTERM, and wait until it has.
+    ///
+    /// # Panics
+    /// When it ended by itself before.
+    #[allow(clippy::expect_used)]
+    pub fn stop(mut self) -> ExitStatus {
+        assert!(self.child.try_wait().expect("it is a child").is_none(), "it ended by itself");
+        let id = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(id, rustix::process::Signal::TERM).expect("it can be asked");
+        self.child.wait().expect("it is a child")
+    }
+
+    /// How it ended; absent while it runs.
+    ///
+    /// # Panics
+    /// When the operating system does not know it.
+    #[allow(clippy::expect_used)]
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("it is a child")
+    }
+
+    /// Most memory it has had at once, in bytes; absent where the operating system does not say.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+    }
 }
 
 impl Drop for Serving {

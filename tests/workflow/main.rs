@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod correction;
+mod crash;
 mod cv8000;
 mod geometry;
 mod leases;

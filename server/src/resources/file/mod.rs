@@ -383,13 +383,13 @@ impl Claim {
     async fn lost(self, experiment: i64) -> Result<UploadOutcome, FileError> {
         self.settle();
         let environment = &self.environment;
-        let mut tx = environment.db.read().await?;
-        if acquisitions::exists(&mut tx, experiment, self.acquisition).await? {
-            return Ok(UploadOutcome::InProgress);
+        match settled(environment, experiment, self.acquisition, &self.name).await {
+            Err(FileError::UnknownAcquisition(id)) => {
+                environment.remove_files(environment.data.uploads(experiment, id)).await;
+                Err(FileError::UnknownAcquisition(id))
+            }
+            outcome => Ok(outcome?.unwrap_or(UploadOutcome::InProgress)),
         }
-        drop(tx);
-        environment.remove_files(environment.data.uploads(experiment, self.acquisition)).await;
-        Err(FileError::UnknownAcquisition(self.acquisition))
     }
 }
 

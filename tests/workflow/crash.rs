@@ -1,0 +1,231 @@
+//! `kill -9` at chosen moments: whatever was under way, the next start makes of it what an undisturbed run
+//! would have made.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use reqwest::multipart::{Form, Part};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tm_server::failpoint;
+use tm_tests::app::Client;
+use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::plates::{ALL_STAGES, description};
+use tm_tests::program::{Program, Serving};
+use tm_tests::snapshot::Snapshot;
+
+const USER: &str = "ann";
+const PASSWORD: &str = "correct horse";
+/// Moments at which the server is killed; each is one run.
+const MOMENTS: usize = 40;
+/// How long a server may take for the whole path before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(120);
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The files that are uploaded, and what is done with them.
+struct Work {
+    files: BTreeMap<String, Vec<u8>>,
+    description: Value,
+}
+
+impl Work {
+    /// Two wells of one site each in two channels; the metadata file is large enough to come in several parts.
+    fn new(delete: bool) -> Self {
+        let directory = TempDir::new().unwrap();
+        let plate = PlateFiles::new("crash").wells(&["B03", "C04"]).grid(1, 2).size(96, 120).channels(2);
+        plate.write(directory.path()).unwrap();
+        let mut files = BTreeMap::new();
+        for entry in fs::read_dir(directory.path()).unwrap() {
+            let entry = entry.unwrap();
+            let mut content = fs::read(entry.path()).unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            if name.ends_with(".mlf") {
+                content.extend(format!("<!-- {} -->", "x".repeat(1_500_000)).bytes());
+            }
+            files.insert(name, content);
+        }
+        let arguments = [
+            ("metaextract", "batch_size", json!(3)),
+            ("imextract", "batch_size", json!(3)),
+            ("imextract", "delete", json!(delete)),
+            ("illuminati", "illumcorr", json!(true)),
+            ("illuminati", "clip", json!(true)),
+        ];
+        Self { files, description: description(ALL_STAGES, &arguments) }
+    }
+
+    /// Do whatever is not done yet, as a patient client does; the value is the client.
+    ///
+    /// # Errors
+    /// When the server went away.
+    async fn finish(&self, base: &str) -> reqwest::Result<Client> {
+        let client = Client::of(base).logged_in(USER, PASSWORD).await?;
+        let experiment = json!({
+            "name": "experiment",
+            "workflow_type": "canonical",
+            "microscope_type": "cellvoyager",
+            "plate_format": 96,
+            "plate_acquisition_mode": "basic",
+        });
+        let experiment = ensure(&client, "/api/experiments", &experiment).await?;
+        ensure(&client, &format!("{experiment}/plates"), &json!({"name": "plate"})).await?;
+        let acquisition = json!({"plate_name": "plate", "name": "acquisition"});
+        let acquisition = ensure(&client, &format!("{experiment}/acquisitions"), &acquisition).await?;
+        let status = format!("{experiment}/workflow/status?depth=0");
+        if get(&client, &status).await?.is_null() {
+            self.upload(&client, &acquisition).await?;
+            let submit = client.request(Method::POST, &format!("{experiment}/workflow/submit"));
+            let answer = client.try_send(submit.json(&json!({"description": self.description}))).await?;
+            assert_eq!(answer.status, 200, "{:?}", answer.body);
+        }
+        let start = Instant::now();
+        loop {
+            let tree = get(&client, &status).await?;
+            if tree["done"] == true {
+                assert_eq!(tree["exitcode"], 0, "{:#}", get(&client, &status.replace('0', "9")).await?);
+                return Ok(client);
+            }
+            assert!(start.elapsed() < PATIENCE, "the workflow hangs: {tree:#}");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn upload(&self, client: &Client, acquisition: &str) -> reqwest::Result<()> {
+        let names: Vec<&String> = self.files.keys().collect();
+        let register = client.request(Method::POST, &format!("{acquisition}/upload/register"));
+        let pending = client.try_send(register.json(&json!({"files": names}))).await?;
+        for name in pending.data().as_array().expect("a list") {
+            let name = name.as_str().expect("text");
+            let part = Part::bytes(self.files[name].clone()).file_name(name.to_owned());
+            let request = client.request(Method::POST, &format!("{acquisition}/microscope-file"));
+            client.try_send(request.multipart(Form::new().part("file", part))).await?.says("ok");
+        }
+        Ok(())
+    }
+}
+
+async fn get(client: &Client, path: &str) -> reqwest::Result<Value> {
+    Ok(client.try_send(client.request(Method::GET, path)).await?.data().clone())
+}
+
+/// The path of the thing with the name in `body`, made if it is not there.
+async fn ensure(client: &Client, path: &str, body: &Value) -> reqwest::Result<String> {
+    let name = body["name"].as_str().expect("a name");
+    let known = get(client, &format!("{path}?name={name}")).await?;
+    if let Some(known) = known[0]["id"].as_str() {
+        return Ok(format!("{path}/{known}"));
+    }
+    let made = client.try_send(client.request(Method::POST, path).json(body)).await?;
+    Ok(format!("{path}/{}", made.id()))
+}
+
+/// A fresh data directory with a user in it.
+fn prepared(directory: &Path) -> Program {
+    let program = Program::new(directory);
+    let added = program.run_with_input(&["user", "add", USER, "--password-stdin"], &format!("{PASSWORD}\n"));
+    added.succeeds();
+    program
+}
+
+/// What a server holds that did the work, once it has stopped in an orderly way.
+async fn held(server: Serving, client: &Client, program: &Program) -> Snapshot {
+    let snapshot = Snapshot::take(client, &program.directory.join("data")).await;
+    assert!(server.stop().success());
+    snapshot
+}
+
+/// A run without a disturbance: what it leaves, and the moments it passes through.
+async fn undisturbed(work: &Work) -> (Snapshot, Vec<String>) {
+    let directory = TempDir::new().unwrap();
+    let program = prepared(directory.path());
+    let trace = directory.path().join("trace");
+    let server = program.with(failpoint::VARIABLE, &format!("trace:{}", trace.display())).serve();
+    let client = work.finish(&server.base).await.unwrap();
+    let snapshot = held(server, &client, &program).await;
+    (snapshot, fs::read_to_string(trace).unwrap().lines().map(str::to_owned).collect())
+}
+
+/// A run that is killed when it passes `point` for the `number`th time, and then finished.
+async fn killed_at(work: &Work, point: &str, number: usize) -> Snapshot {
+    let directory = TempDir::new().unwrap();
+    let program = prepared(directory.path());
+    let mut server = program.with(failpoint::VARIABLE, &format!("kill:{number}:{point}")).serve();
+    match work.finish(&server.base).await {
+        Err(_) => {
+            while server.ended().is_none() {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+        // The moment may come after the client has seen the end.
+        Ok(_) => assert!(server.ended().is_some(), "it never came to {point} a {number}th time"),
+    }
+    #[cfg(unix)]
+    {
+        let signal = std::os::unix::process::ExitStatusExt::signal(&server.ended().unwrap());
+        assert_eq!(signal, Some(9), "at {point} ({number})");
+    }
+    let server = program.serve();
+    let client = work.finish(&server.base).await.unwrap();
+    held(server, &client, &program).await
+}
+
+/// A generator of numbers that are the same in every run.
+struct Seeded(u64);
+
+impl Seeded {
+    /// A number below `limit`.
+    fn below(&mut self, limit: usize) -> usize {
+        // Knuth's MMIX generator; the high bits are the good ones.
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
+
+/// `count` of the moments of a run: one of every kind first, then whatever the seed gives. A kind is a job's
+/// step and phase, or a point without its numbers.
+fn moments(trace: &[String], count: usize, seed: u64) -> Vec<(String, usize)> {
+    let mut passed: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut kinds: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
+    for point in trace {
+        let number = passed.entry(point).or_default();
+        *number += 1;
+        let kind = match point.split_once("_0000") {
+            Some((phase, _)) => phase.split('-').next().unwrap().to_owned(),
+            None => point.clone(),
+        };
+        kinds.entry(kind).or_default().push((point.clone(), *number));
+    }
+    let mut random = Seeded(seed);
+    let mut chosen: Vec<_> =
+        kinds.values().map(|points| points[random.below(points.len())].clone()).collect();
+    let mut all: Vec<_> = kinds.into_values().flatten().filter(|point| !chosen.contains(point)).collect();
+    while chosen.len() < count && !all.is_empty() {
+        chosen.push(all.swap_remove(random.below(all.len())));
+    }
+    chosen.truncate(count);
+    chosen
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_was_killed_makes_what_an_undisturbed_one_makes() {
+    let work = Work::new(false);
+    let (whole, trace) = undisturbed(&work).await;
+    for (kind, least) in [("api", 30), ("image", 16), ("tile", 8), ("array", 18), ("file", 20), ("log", 20)] {
+        assert!(whole.count(kind) >= least, "{kind}: {whole:?}");
+    }
+    let moments = moments(&trace, MOMENTS, 20_311);
+    println!("{} points of {} lines passed; killed at {moments:#?}", trace.len(), whole.len());
+    assert_eq!(moments.len(), MOMENTS);
+    let mut failures = Vec::new();
+    for (point, number) in moments {
+        let killed = killed_at(&work, &point, number).await;
+        let differences = whole.differences(&killed);
+        if !differences.is_empty() {
+            failures.push(format!("killed at {point} ({number}):\n{}", differences.join("\n")));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+}
