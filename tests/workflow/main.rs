@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod comparer;
 mod correction;
 mod crash;
 mod cv8000;

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
+use crate::auth::password::TooManyLogins;
 use crate::resources::file::FileError;
 use crate::storage::StorageError;
 use crate::storage::uploads::ReceiveError;
@@ -39,7 +40,7 @@ pub enum ErrorKind {
     PayloadTooLarge,
     /// 500: the server's fault.
     InternalServer,
-    /// 503: the server is stopping.
+    /// 503: the server is stopping, or has too much to do.
     ServiceUnavailable,
     /// 507: no space left.
     InsufficientStorage,
@@ -198,6 +199,12 @@ impl From<StorageError> for ApiError {
             );
         }
         Self::internal(error)
+    }
+}
+
+impl From<TooManyLogins> for ApiError {
+    fn from(error: TooManyLogins) -> Self {
+        Self::new(ErrorKind::ServiceUnavailable, error.to_string())
     }
 }
 

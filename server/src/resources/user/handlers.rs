@@ -44,7 +44,8 @@ static NOBODY: LazyLock<String> =
 
 /// Log in.
 #[utoipa::path(post, path = "/auth", tag = "auth", request_body = Credentials,
-    responses((status = 200, body = AccessToken), (status = 401, description = "Unknown user or wrong password")),
+    responses((status = 200, body = AccessToken), (status = 401, description = "Unknown user or wrong password"),
+        (status = 503, description = "Too many logins at once")),
     security(()))]
 pub async fn log_in(
     State(app): State<App>,
@@ -56,12 +57,7 @@ pub async fn log_in(
     }
     let user = queries::find(&mut app.environment.db.read().await?, &credentials.username).await?;
     let hash = user.as_ref().map_or_else(|| NOBODY.clone(), |user| user.password_hash.clone());
-    let matches = app
-        .environment
-        .compute
-        .interactive(move |_| password::verify(&credentials.password, &hash))
-        .await
-        .map_err(ApiError::internal)?;
+    let matches = password::matches(credentials.password, hash).await?;
     let user = user.filter(|_| matches).ok_or_else(refused)?;
     let access_token =
         app.tokens.issue(user.id, &user.name, app.environment.now()).map_err(ApiError::internal)?;
