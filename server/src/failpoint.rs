@@ -1,8 +1,9 @@
 //! Planned deaths: how tests kill the program at a chosen moment. Absent from release builds.
 //!
 //! `TMSERVER_TEST_FAILPOINT=trace:FILE` writes the name of every point reached to a file, one a line;
-//! `TMSERVER_TEST_FAILPOINT=kill:N:NAME` ends the process with SIGKILL when the point NAME is reached the
-//! Nth time. Nothing runs after that: no destructor, no handler, no flush, as with `kill -9`.
+//! `kill:N:NAME` ends the process with SIGKILL when the point NAME is reached the Nth time (nothing runs
+//! after that: no destructor, no handler, no flush, as with `kill -9`); `hang:N:NAME` stops the thread
+//! there for good.
 
 /// Variable that holds the plan.
 pub const VARIABLE: &str = "TMSERVER_TEST_FAILPOINT";
@@ -24,7 +25,7 @@ mod planned {
     enum Plan {
         Nothing,
         Trace(File),
-        Kill { name: String, left: AtomicU64 },
+        At { name: String, left: AtomicU64, what: fn() -> ! },
     }
 
     static PLAN: LazyLock<Plan> = LazyLock::new(|| parse(std::env::var(super::VARIABLE).ok()));
@@ -35,11 +36,14 @@ mod planned {
             let file = OpenOptions::new().create(true).append(true).open(path);
             return file.map_or(Plan::Nothing, Plan::Trace);
         }
-        let kill = text.strip_prefix("kill:").and_then(|rest| rest.split_once(':'));
-        match kill.and_then(|(number, name)| Some((number.parse().ok()?, name))) {
-            Some((number, name)) => Plan::Kill { name: name.to_owned(), left: AtomicU64::new(number) },
-            None => Plan::Nothing,
-        }
+        let [what, number, name] = text.splitn(3, ':').collect::<Vec<_>>()[..] else { return Plan::Nothing };
+        let what: fn() -> ! = match what {
+            "kill" => die,
+            "hang" => hang,
+            _ => return Plan::Nothing,
+        };
+        let left = number.parse().map(AtomicU64::new);
+        left.map_or(Plan::Nothing, |left| Plan::At { name: name.to_owned(), left, what })
     }
 
     /// A moment that a crash may fall into: between two effects that belong together.
@@ -50,25 +54,29 @@ mod planned {
                 // One write call per line, so that threads do not mix their lines.
                 let _ = (&*file).write_all(format!("{point}\n").as_bytes());
             }
-            Plan::Kill { name, left } if name == point => {
+            Plan::At { name, left, what } if name == point => {
                 if left.fetch_sub(1, Ordering::SeqCst) == 1 {
-                    die();
+                    what();
                 }
             }
-            Plan::Kill { .. } => {}
+            Plan::At { .. } => {}
         }
     }
 
-    fn die() {
+    fn die() -> ! {
         #[cfg(unix)]
         {
             let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
             // The signal is on its way.
-            loop {
-                std::thread::park();
-            }
+            hang()
         }
         #[cfg(not(unix))]
-        std::process::abort();
+        std::process::abort()
+    }
+
+    fn hang() -> ! {
+        loop {
+            std::thread::park();
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Illumination statistics.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -67,13 +68,14 @@ fn statistics_come_back_to_the_bit() {
 }
 
 #[test]
-fn statistics_written_again_replace_the_old_ones_and_leave_nothing_else() {
+fn statistics_are_never_replaced_and_an_attempt_leaves_nothing_else() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("1.zarr");
-    statistics::write(&path, &made_up(Size::new(300, 340), BitDepth::Sixteen, 5)).unwrap();
-    let second = made_up(Size::new(96, 120), BitDepth::Eight, 6);
-    statistics::write(&path, &second).unwrap();
-    assert_same(&statistics::read(&path).unwrap(), &second);
+    let first = made_up(Size::new(300, 340), BitDepth::Sixteen, 5);
+    statistics::write(&path, &first).unwrap();
+    let error = statistics::write(&path, &made_up(Size::new(96, 120), BitDepth::Eight, 6)).unwrap_err();
+    assert!(matches!(&error, StorageError::Io(error) if error.kind() == ErrorKind::AlreadyExists), "{error}");
+    assert_same(&statistics::read(&path).unwrap(), &first);
     assert_eq!(files(directory.path()), ["1.zarr"]);
 }
 
@@ -99,7 +101,8 @@ fn missing_and_damaged_statistics_are_told_apart() {
         }),
         ("zarr.json", |bytes| Some(String::from_utf8(bytes).unwrap().replace(": 16", ": 8").into_bytes())),
     ];
-    for (name, damage) in damages {
+    for (number, (name, damage)) in damages.into_iter().enumerate() {
+        let path = directory.path().join(format!("{number}.zarr"));
         statistics::write(&path, &written).unwrap();
         let file = path.join(name);
         match damage(fs::read(&file).unwrap()) {

@@ -172,6 +172,54 @@ async fn killed_at(work: &Work, point: &str, number: usize) -> Snapshot {
     held(server, &client, &program).await
 }
 
+/// How long a server that was asked to stop may take.
+const STOPPING: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_seconds() {
+    let work = Work::new(false);
+    let (whole, _) = undisturbed(&work).await;
+    let directory = TempDir::new().unwrap();
+    let program = prepared(directory.path());
+    // While a plane is being written, and while a job does something of its own.
+    for point in ["hang:3:file synced", "hang:1:corilla written"] {
+        let server = program.with(failpoint::VARIABLE, point).serve();
+        let base = server.base.clone();
+        let mut finishing = Box::pin(work.finish(&base));
+        let hangs = async {
+            let client = Client::of(&base).logged_in(USER, PASSWORD).await.unwrap();
+            let mut before = Value::Null;
+            let mut unchanged = Instant::now();
+            // Half a second without any progress, from when the workflow was submitted.
+            while before.is_null() || unchanged.elapsed() < Duration::from_millis(500) {
+                let known = get(&client, "/api/experiments").await.unwrap();
+                let now = match known[0]["id"].as_str() {
+                    Some(id) => {
+                        get(&client, &format!("/api/experiments/{id}/workflow/status?depth=9")).await.unwrap()
+                    }
+                    None => Value::Null,
+                };
+                if now != before {
+                    (before, unchanged) = (now, Instant::now());
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+        };
+        tokio::select! {
+            done = &mut finishing => panic!("{point} did not hang: {}", done.is_ok()),
+            () = hangs => {}
+        }
+        drop(finishing);
+        let asked = Instant::now();
+        assert!(server.stop().success());
+        assert!(asked.elapsed() < STOPPING, "{:?}", asked.elapsed());
+    }
+    let server = program.serve();
+    let client = work.finish(&server.base).await.unwrap();
+    let differences = whole.differences(&held(server, &client, &program).await);
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
 /// A generator of numbers that are the same in every run.
 struct Seeded(u64);
 

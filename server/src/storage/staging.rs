@@ -47,27 +47,10 @@ impl StagedDirectory {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] when there is something at the target already.
-    pub(super) fn commit(self) -> Result<()> {
+    pub(super) fn commit(mut self) -> Result<()> {
         if self.target.exists() {
             return Err(already_exists(&self.target).into());
         }
-        self.rename()
-    }
-
-    /// Like [`Self::commit`], but what is at the target is replaced.
-    pub(super) fn commit_replacing(self) -> Result<()> {
-        let old = atomic::temporary_path(&self.target);
-        match fs::rename(&self.target, &old) {
-            Ok(()) => {
-                self.rename()?;
-                Ok(fs::remove_dir_all(&old)?)
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => self.rename(),
-            Err(error) => Err(error.into()),
-        }
-    }
-
-    fn rename(mut self) -> Result<()> {
         sync_tree(&self.temporary)?;
         failpoint::reached("directory synced");
         fs::rename(&self.temporary, &self.target)?;

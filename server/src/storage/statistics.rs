@@ -35,10 +35,8 @@ const LIST_CHUNK: usize = 1 << 17;
 
 /// Store statistics as the group at `path`, which appears whole or not at all.
 ///
-/// What is there already is replaced, so that a job that was interrupted after writing can be run again.
-///
 /// # Errors
-/// [`StorageError::Io`] when the disk fails or is full.
+/// [`StorageError::Io`] when the disk fails or is full, or something is at `path` already.
 pub fn write(path: &Path, statistics: &IlluminationStatistics) -> Result<()> {
     let staged = StagedDirectory::new(path)?;
     let attributes = json!({
@@ -71,7 +69,7 @@ pub fn write(path: &Path, statistics: &IlluminationStatistics) -> Result<()> {
         values,
     )?;
     write_array(&store, "/histogram", &[histogram.len()], list, data_type::uint64(), 0u64.into(), histogram)?;
-    staged.commit_replacing()
+    staged.commit()
 }
 
 /// Read the statistics in the group at `path`.
