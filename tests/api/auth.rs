@@ -76,7 +76,7 @@ async fn a_token_signed_with_another_key_is_rejected_with_401() {
     let app = TestApp::start().await;
     let issue = |key: &str| {
         let tokens = Tokens::new(key.as_bytes(), Duration::from_secs(3600));
-        tokens.issue(1, OWNER, app.clock_us()).unwrap()
+        tokens.issue(1, OWNER, 0, app.clock_us()).unwrap()
     };
     let client = app.anonymous();
     assert_eq!(client.with_token(&issue(SECRET)).get("/api/experiments").await.status, 200);
@@ -90,7 +90,7 @@ async fn a_token_signed_with_another_key_is_rejected_with_401() {
 #[tokio::test]
 async fn a_token_of_a_user_who_is_gone_is_rejected_with_401() {
     let app = TestApp::start().await;
-    let token = app.app.tokens.issue(4711, "ghost", app.clock_us()).unwrap();
+    let token = app.app.tokens.issue(4711, "ghost", 0, app.clock_us()).unwrap();
     app.anonymous().with_token(&token).get("/api/experiments").await.fails(401, "NotAuthorizedError");
 }
 

@@ -10,6 +10,7 @@ mod document;
 mod errors;
 mod experiments;
 mod forms;
+mod matrix;
 mod plates;
 mod uploads;
 mod wells;

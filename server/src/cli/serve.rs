@@ -10,11 +10,11 @@ use crate::environment::DataLock;
 
 /// Serve until interrupted.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
+    let (listen, base_path) = (config.listen, config.base_path.clone());
     let _lock = DataLock::take(&config)?;
     let app = App::open(config).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    println!("tmserver serves on http://{}", listener.local_addr()?);
+    println!("tmserver serves on http://{}{base_path}", listener.local_addr()?);
     app.serve(listener, interrupted()).await?;
     app.environment.db.close().await;
     Ok(())

@@ -15,6 +15,7 @@ pub mod experiment;
 pub mod file;
 pub mod image;
 pub mod layer;
+pub mod mapobject;
 pub mod plate;
 pub mod site;
 pub mod tile;
