@@ -190,8 +190,13 @@ impl TestApp {
 
     /// Run a statement on the database, for rows that no route makes.
     pub async fn sql(&self, statement: &str) {
+        self.try_sql(statement).await.unwrap();
+    }
+
+    /// Run a statement on the database that it may refuse.
+    pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
         let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.map(drop)
     }
 
     /// Run an `insert` on the database, for a row that no route makes; the value is its id.

@@ -119,3 +119,23 @@ pub fn stored_key(path: &Path) -> io::Result<Vec<u8>> {
     file.sync_all()?;
     Ok(key.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &[u8] = b"a key for tests only";
+
+    #[test]
+    fn a_token_without_generation_is_of_the_first() -> Result<(), Box<dyn std::error::Error>> {
+        let claims = json!({"uid": 3, "uname": "ann", "iat": 10, "nbf": 10, "exp": 100});
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(KEY))?;
+        let tokens = Tokens::new(KEY, Duration::from_secs(60));
+        assert_eq!(tokens.check(&token, 20_000_000)?.generation, 0);
+        let token = tokens.issue(3, "ann", 7, 20_000_000)?;
+        assert_eq!(tokens.check(&token, 20_000_000)?.generation, 7);
+        Ok(())
+    }
+}
