@@ -5,3 +5,4 @@
 mod messages;
 mod process;
 mod tmclient;
+mod users;
