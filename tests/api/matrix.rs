@@ -71,7 +71,7 @@ enum Ask {
     /// Nothing is wrong.
     Right,
     /// This required parameter is missing.
-    Missing(&'static str),
+    Missing(String),
     /// This parameter is of the wrong type.
     Wrong(&'static str, Value),
     /// No experiment has this id.
@@ -87,8 +87,7 @@ fn asks(row: &Row) -> Vec<Ask> {
     let unknown = ["999999", "x!"];
     let required = row.required.as_object().unwrap();
     let mut asks = vec![Ask::Right];
-    // Keys of a row live as long as the program, the keys of its JSON do not.
-    asks.extend(required.keys().map(|key| Ask::Missing(key.clone().leak())));
+    asks.extend(required.keys().cloned().map(Ask::Missing));
     asks.extend(row.wrong.iter().map(|(key, value)| Ask::Wrong(key, value.clone())));
     if row.has_experiment() {
         asks.extend(unknown.map(Ask::UnknownExperiment));
@@ -127,7 +126,7 @@ async fn send(client: &Client, row: &Row, path: &str, ask: &Ask) -> (Answer, Opt
     let mut parameters = row.required.clone();
     match ask {
         Ask::Missing(key) => {
-            parameters.as_object_mut().unwrap().remove(*key);
+            parameters.as_object_mut().unwrap().remove(key);
         }
         Ask::Wrong(key, value) => parameters[*key] = value.clone(),
         _ => {}
@@ -212,6 +211,7 @@ fn every_route_has_a_row_and_every_row_a_route() {
 }
 
 #[tokio::test]
+#[allow(clippy::print_stdout)]
 async fn every_caller_gets_the_answer_of_the_rule_on_every_route() {
     let app = TestApp::start().await;
     for name in [WRITER, FOREIGNER] {

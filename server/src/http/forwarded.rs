@@ -13,6 +13,8 @@ pub fn came_by_https(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -21,7 +23,7 @@ mod tests {
             [("https", true), ("HTTPS", true), ("https, http", true), ("http, https", false), ("", false)]
         {
             let mut headers = HeaderMap::new();
-            headers.insert(SCHEME, value.parse().unwrap());
+            headers.insert(SCHEME, HeaderValue::from_static(value));
             assert_eq!(came_by_https(&headers), expected, "{value}");
         }
         assert!(!came_by_https(&HeaderMap::new()));

@@ -207,7 +207,7 @@ pub async fn register(
     microscope: &dyn MicroscopeType,
     names: &[String],
 ) -> Result<RegisterReport, FileError> {
-    let (wanted, skipped) = sort_out(microscope, names)?;
+    let SortedNames { wanted, skipped } = sort_out(microscope, names)?;
     let mut tx = environment.db.write().await?;
     if !acquisitions::exists(&mut tx, experiment, acquisition).await? {
         return Err(FileError::UnknownAcquisition(acquisition));
@@ -227,31 +227,35 @@ pub async fn register(
     Ok(RegisterReport { pending, added, skipped })
 }
 
-/// The names to register, as they are stored, and those to leave out.
-fn sort_out(
-    microscope: &dyn MicroscopeType,
-    names: &[String],
-) -> Result<(Vec<(FileKind, String)>, Vec<SkippedName>), FileError> {
-    let mut wanted = Vec::new();
-    let mut skipped = Vec::new();
+/// The names of a request.
+#[derive(Debug, Default)]
+struct SortedNames {
+    /// What to register, under the names that files are stored under.
+    wanted: Vec<(FileKind, String)>,
+    /// What to leave out.
+    skipped: Vec<SkippedName>,
+}
+
+fn sort_out(microscope: &dyn MicroscopeType, names: &[String]) -> Result<SortedNames, FileError> {
+    let mut sorted = SortedNames::default();
     let mut first_of: HashMap<String, &str> = HashMap::new();
     for raw in names {
         let name = stored_name(raw)?;
         let kinds = microscope.classify(raw);
         if !kinds.is_valid() {
-            skipped.push(SkippedName { name: raw.clone(), reason: SkipReason::OtherKind });
+            sorted.skipped.push(SkippedName { name: raw.clone(), reason: SkipReason::OtherKind });
             continue;
         }
         let first = *first_of.entry(name.clone()).or_insert(raw);
         if first != raw {
             let reason = SkipReason::SameStoredName { stored: name, first: first.to_owned() };
-            skipped.push(SkippedName { name: raw.clone(), reason });
+            sorted.skipped.push(SkippedName { name: raw.clone(), reason });
             continue;
         }
-        wanted.extend(kinds.image.then(|| (FileKind::Image, name.clone())));
-        wanted.extend(kinds.metadata.then_some((FileKind::Metadata, name)));
+        sorted.wanted.extend(kinds.image.then(|| (FileKind::Image, name.clone())));
+        sorted.wanted.extend(kinds.metadata.then_some((FileKind::Metadata, name)));
     }
-    Ok((wanted, skipped))
+    Ok(sorted)
 }
 
 /// Store an uploaded file of at most `limit` bytes, if it is registered and nobody else stored it or is
