@@ -172,7 +172,8 @@ async fn check(
     let error = &answer.body["error"];
     let fits = answer.status == status
         && error["type"].as_str().unwrap_or_default() == kind
-        && (status == 200 || (error["status_code"] == status && error["message"] != ""))
+        && (status == 200
+            || (error["status_code"] == status && error["message"].as_str().is_some_and(|text| text != "")))
         && head.is_none_or(|head| head == status);
     if !fits {
         let (method, got) = (row.method, &answer.body);
