@@ -93,7 +93,7 @@ impl MadeUpPlate {
         let plain_layer = insert_layer(&mut tx, channels[0], None).await?;
         let corrected_layer = insert_layer(&mut tx, channels[1], Some(made)).await?;
         tx.commit().await?;
-        let token = app.tokens.issue(owner, "owner", environment.now()).map_err(anyhow::Error::msg)?;
+        let token = app.tokens.issue(owner, "owner", 0, environment.now()).map_err(anyhow::Error::msg)?;
         let layout = environment.maps.layout(environment, experiment).await?;
         Ok(Self { app, experiment, plain_layer, corrected_layer, layout, token, _directory: directory })
     }

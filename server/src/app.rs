@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
@@ -11,7 +11,6 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::auth::permission::Permissions;
 use crate::auth::token::{self, Tokens};
 use crate::config::Config;
 use crate::environment::{Environment, OpenError};
@@ -36,8 +35,6 @@ pub struct App {
     pub config: Arc<Config>,
     /// Signs and checks access tokens.
     pub tokens: Tokens,
-    /// Rights on experiments.
-    pub permissions: Permissions,
     /// Encoded tiles.
     pub tiles: Tiles,
     /// Submitted workflows.
@@ -68,20 +65,13 @@ impl App {
         sweep::at_start(&environment).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
         let workflows = Workflows::local(environment.clone(), config.cores);
-        Ok(Self {
-            environment,
-            config: Arc::new(config),
-            tokens,
-            permissions: Permissions::default(),
-            workflows,
-            tiles,
-        })
+        Ok(Self { environment, config: Arc::new(config), tokens, workflows, tiles })
     }
 
     /// All routes, with the layers every request passes.
     pub fn router(&self) -> Router {
         Router::new()
-            .merge(routes::routes())
+            .merge(routes::routes(&self.config.base_path))
             .fallback(|| async {
                 ApiError::new(ErrorKind::ResourceNotFound, "there is nothing at this path").into_response()
             })
@@ -126,6 +116,6 @@ pub async fn greeting() -> impl IntoResponse {
 }
 
 /// `GET /api/openapi.json`: the API document.
-pub async fn api_document() -> impl IntoResponse {
-    Json(openapi::document())
+pub async fn api_document(State(app): State<App>) -> impl IntoResponse {
+    Json(openapi::document(&app.config.base_path))
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tm_engine::{Engine, EngineError};
 
+use crate::auth::permission::Permissions;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::resources::layer::Maps;
@@ -27,6 +28,8 @@ pub struct Environment {
     pub images: Arc<OpenImages>,
     /// Layouts, layers and corrections, kept for the next tile.
     pub maps: Maps,
+    /// Rights on experiments and generations of tokens, kept for the next request.
+    pub permissions: Permissions,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -97,6 +100,7 @@ impl Environment {
             compute: Compute::new(engine, config.cores),
             images: Arc::default(),
             maps: Maps::default(),
+            permissions: Permissions::default(),
             clock: Arc::new(SystemClock),
         })
     }

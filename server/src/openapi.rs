@@ -1,5 +1,6 @@
 //! The API document: OpenAPI generated from the annotated handlers.
 
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
@@ -10,6 +11,7 @@ use crate::resources::experiment::handlers as experiment;
 use crate::resources::file::handlers as file;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
+use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
@@ -63,6 +65,7 @@ use crate::resources::workflow::handlers as workflow;
         channel::rename_channel,
         image::get_image_file,
         layer::list_channel_layers,
+        mapobject::list_segmentation_layers,
         tile::get_channel_tile,
         workflow::get_description,
         workflow::set_description,
@@ -92,7 +95,11 @@ impl Modify for Token {
     }
 }
 
-/// The document of this version.
-pub fn document() -> utoipa::openapi::OpenApi {
-    Api::openapi()
+/// The document of this version, for an API below `base_path`: empty, or such as `/tissuemaps`.
+pub fn document(base_path: &str) -> utoipa::openapi::OpenApi {
+    let mut document = Api::openapi();
+    if !base_path.is_empty() {
+        document.servers = Some(vec![Server::new(base_path)]);
+    }
+    document
 }

@@ -1,9 +1,10 @@
 //! Every URL on one screen.
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::get;
 
 use crate::app::{App, api_document, greeting};
+use crate::http::{Route, RouteTable};
 use crate::resources::acquisition::handlers as acquisition;
 use crate::resources::channel::handlers as channel;
 use crate::resources::cycle::handlers as cycle;
@@ -11,6 +12,7 @@ use crate::resources::experiment::handlers as experiment;
 use crate::resources::file::handlers as file;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
+use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
@@ -18,62 +20,71 @@ use crate::resources::user::handlers as user;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 
-/// All routes of the API.
-pub fn routes() -> Router<App> {
-    Router::new()
-        .route("/", get(greeting))
-        .route("/api/openapi.json", get(api_document))
-        .route("/auth", post(user::log_in))
-        .route("/api/workflow_types", get(experiment::list_workflow_types))
-        .route("/api/microscope_types", get(experiment::list_microscope_types))
-        .route("/api/acquisition_modes", get(experiment::list_acquisition_modes))
-        .route("/api/experiments", get(experiment::list_experiments).post(experiment::create_experiment))
-        .route(
-            "/api/experiments/{e}",
-            get(experiment::get_experiment)
-                .put(experiment::rename_experiment)
-                .delete(experiment::delete_experiment),
-        )
-        .route("/api/experiments/{e}/channels/{c}/image-file", get(image::get_image_file))
-        .route("/api/experiments/{e}/channels/{c}/image-files", get(image::get_image_file))
-        .route("/api/experiments/{e}/channel_layers", get(layer::list_channel_layers))
-        .route("/api/experiments/{e}/channel_layers/{l}/tiles", get(tile::get_channel_tile))
-        .route("/api/experiments/{e}/channel_layer/{l}/tiles", get(tile::get_channel_tile))
-        .route("/api/experiments/{e}/plates", get(plate::list_plates).post(plate::create_plate))
-        .route(
-            "/api/experiments/{e}/plates/{p}",
-            get(plate::get_plate).put(plate::rename_plate).delete(plate::delete_plate),
-        )
-        .route(
-            "/api/experiments/{e}/acquisitions",
-            get(acquisition::list_acquisitions).post(acquisition::create_acquisition),
-        )
-        .route(
-            "/api/experiments/{e}/acquisitions/{a}",
-            get(acquisition::get_acquisition)
-                .put(acquisition::rename_acquisition)
-                .delete(acquisition::delete_acquisition),
-        )
-        .route("/api/experiments/{e}/acquisitions/{a}/upload/register", post(file::register_files))
-        .route("/api/experiments/{e}/acquisitions/{a}/upload/validity-check", post(file::check_files))
-        .route("/api/experiments/{e}/acquisitions/{a}/upload/count", get(file::count_uploaded))
-        .route("/api/experiments/{e}/acquisitions/{a}/microscope-file", post(file::upload_file))
-        .route("/api/experiments/{e}/acquisitions/{a}/images", get(file::list_images))
-        .route("/api/experiments/{e}/acquisitions/{a}/metadata", get(file::list_metadata))
-        .route("/api/experiments/{e}/wells", get(well::list_wells))
-        .route("/api/experiments/{e}/wells/{w}", get(well::get_well).put(well::describe_well))
-        .route("/api/experiments/{e}/sites", get(site::list_sites))
-        .route("/api/experiments/{e}/sites/{s}", get(site::get_site))
-        .route("/api/experiments/{e}/cycles", get(cycle::list_cycles))
-        .route("/api/experiments/{e}/cycles/{y}", get(cycle::get_cycle))
-        .route("/api/experiments/{e}/channels", get(channel::list_channels))
-        .route("/api/experiments/{e}/channels/{c}", get(channel::get_channel).put(channel::rename_channel))
-        .route(
-            "/api/experiments/{e}/workflow/description",
-            get(workflow::get_description).post(workflow::set_description),
-        )
-        .route("/api/experiments/{e}/workflow/submit", post(workflow::submit_workflow))
-        .route("/api/experiments/{e}/workflow/status", get(workflow::get_status))
-        .route("/api/experiments/{e}/workflow/jobs", get(workflow::list_jobs))
-        .route("/api/experiments/{e}/workflow/jobs/{j}/log", get(workflow::get_job_log))
+/// Every method and path of the API, one line each.
+fn table() -> RouteTable {
+    RouteTable::default()
+        .get("/", greeting)
+        .get("/api/openapi.json", api_document)
+        .post("/auth", user::log_in)
+        .get("/api/workflow_types", experiment::list_workflow_types)
+        .get("/api/microscope_types", experiment::list_microscope_types)
+        .get("/api/acquisition_modes", experiment::list_acquisition_modes)
+        .get("/api/experiments", experiment::list_experiments)
+        .post("/api/experiments", experiment::create_experiment)
+        .get("/api/experiments/{e}", experiment::get_experiment)
+        .put("/api/experiments/{e}", experiment::rename_experiment)
+        .delete("/api/experiments/{e}", experiment::delete_experiment)
+        .get("/api/experiments/{e}/plates", plate::list_plates)
+        .post("/api/experiments/{e}/plates", plate::create_plate)
+        .get("/api/experiments/{e}/plates/{p}", plate::get_plate)
+        .put("/api/experiments/{e}/plates/{p}", plate::rename_plate)
+        .delete("/api/experiments/{e}/plates/{p}", plate::delete_plate)
+        .get("/api/experiments/{e}/acquisitions", acquisition::list_acquisitions)
+        .post("/api/experiments/{e}/acquisitions", acquisition::create_acquisition)
+        .get("/api/experiments/{e}/acquisitions/{a}", acquisition::get_acquisition)
+        .put("/api/experiments/{e}/acquisitions/{a}", acquisition::rename_acquisition)
+        .delete("/api/experiments/{e}/acquisitions/{a}", acquisition::delete_acquisition)
+        .post("/api/experiments/{e}/acquisitions/{a}/upload/register", file::register_files)
+        .post("/api/experiments/{e}/acquisitions/{a}/upload/validity-check", file::check_files)
+        .get("/api/experiments/{e}/acquisitions/{a}/upload/count", file::count_uploaded)
+        .post("/api/experiments/{e}/acquisitions/{a}/microscope-file", file::upload_file)
+        .get("/api/experiments/{e}/acquisitions/{a}/images", file::list_images)
+        .get("/api/experiments/{e}/acquisitions/{a}/metadata", file::list_metadata)
+        .get("/api/experiments/{e}/wells", well::list_wells)
+        .get("/api/experiments/{e}/wells/{w}", well::get_well)
+        .put("/api/experiments/{e}/wells/{w}", well::describe_well)
+        .get("/api/experiments/{e}/sites", site::list_sites)
+        .get("/api/experiments/{e}/sites/{s}", site::get_site)
+        .get("/api/experiments/{e}/cycles", cycle::list_cycles)
+        .get("/api/experiments/{e}/cycles/{y}", cycle::get_cycle)
+        .get("/api/experiments/{e}/channels", channel::list_channels)
+        .get("/api/experiments/{e}/channels/{c}", channel::get_channel)
+        .put("/api/experiments/{e}/channels/{c}", channel::rename_channel)
+        .get("/api/experiments/{e}/channels/{c}/image-file", image::get_image_file)
+        .get("/api/experiments/{e}/channels/{c}/image-files", image::get_image_file)
+        .get("/api/experiments/{e}/channel_layers", layer::list_channel_layers)
+        .get("/api/experiments/{e}/channel_layers/{l}/tiles", tile::get_channel_tile)
+        .get("/api/experiments/{e}/channel_layer/{l}/tiles", tile::get_channel_tile)
+        .get("/api/experiments/{e}/segmentation_layers", mapobject::list_segmentation_layers)
+        .get("/api/experiments/{e}/workflow/description", workflow::get_description)
+        .post("/api/experiments/{e}/workflow/description", workflow::set_description)
+        .post("/api/experiments/{e}/workflow/submit", workflow::submit_workflow)
+        .get("/api/experiments/{e}/workflow/status", workflow::get_status)
+        .get("/api/experiments/{e}/workflow/jobs", workflow::list_jobs)
+        .get("/api/experiments/{e}/workflow/jobs/{j}/log", workflow::get_job_log)
+}
+
+/// The routes of the API below `base_path`: empty, or such as `/tissuemaps`.
+pub fn routes(base_path: &str) -> Router<App> {
+    let routes = table().into_router();
+    if base_path.is_empty() {
+        return routes;
+    }
+    // Nested, `/` is served without its slash; browsers ask for it with one.
+    Router::new().nest(base_path, routes).route(&format!("{base_path}/"), get(greeting))
+}
+
+/// What is served, without the base path.
+pub fn inventory() -> Vec<Route> {
+    table().into_inventory()
 }

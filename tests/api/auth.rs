@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 use tm_server::auth::token::Tokens;
-use tm_tests::app::{OWNER, PASSWORD, SECRET, TestApp};
+use tm_server::resources::user::{self, UserError};
+use tm_tests::app::{Client, OWNER, PASSWORD, READER, SECRET, TestApp};
 
 #[tokio::test]
 async fn a_password_buys_a_token_that_opens_the_api() {
@@ -35,7 +36,12 @@ async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
 #[tokio::test]
 async fn a_missing_or_empty_name_is_refused_with_401() {
     let app = TestApp::start().await;
-    for body in [json!({}), json!({"username": OWNER}), json!({"username": "", "password": PASSWORD})] {
+    for body in [
+        json!({}),
+        json!({"username": null, "password": null}),
+        json!({"username": OWNER}),
+        json!({"username": "", "password": PASSWORD}),
+    ] {
         app.anonymous().post("/auth", &body).await.fails(401, "NotAuthorizedError");
     }
 }
@@ -76,7 +82,7 @@ async fn a_token_signed_with_another_key_is_rejected_with_401() {
     let app = TestApp::start().await;
     let issue = |key: &str| {
         let tokens = Tokens::new(key.as_bytes(), Duration::from_secs(3600));
-        tokens.issue(1, OWNER, app.clock_us()).unwrap()
+        tokens.issue(1, OWNER, 0, app.clock_us()).unwrap()
     };
     let client = app.anonymous();
     assert_eq!(client.with_token(&issue(SECRET)).get("/api/experiments").await.status, 200);
@@ -90,8 +96,38 @@ async fn a_token_signed_with_another_key_is_rejected_with_401() {
 #[tokio::test]
 async fn a_token_of_a_user_who_is_gone_is_rejected_with_401() {
     let app = TestApp::start().await;
-    let token = app.app.tokens.issue(4711, "ghost", app.clock_us()).unwrap();
+    let token = app.app.tokens.issue(4711, "ghost", 0, app.clock_us()).unwrap();
     app.anonymous().with_token(&token).get("/api/experiments").await.fails(401, "NotAuthorizedError");
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_rejected_with_401_and_the_next_login_counts() {
+    let app = TestApp::start().await;
+    let (old, other) = (app.client(OWNER).await, app.client(READER).await);
+    assert_eq!(old.get("/api/experiments").await.status, 200);
+    user::revoke_tokens(&app.app.environment, OWNER).await.unwrap();
+    let message = old.get("/api/experiments").await.fails(401, "NotAuthorizedError");
+    assert_eq!(message, "Token has been revoked");
+    assert_eq!(other.get("/api/experiments").await.status, 200);
+    assert_eq!(logged_in(&app, PASSWORD).await.get("/api/experiments").await.status, 200);
+    let unknown = user::revoke_tokens(&app.app.environment, "nobody").await.unwrap_err();
+    assert!(matches!(unknown, UserError::Unknown(_)), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_all_sessions() {
+    let app = TestApp::start().await;
+    let old = logged_in(&app, PASSWORD).await;
+    assert_eq!(old.get("/api/experiments").await.status, 200);
+    user::set_password(&app.app.environment, OWNER, "another password").await.unwrap();
+    old.get("/api/experiments").await.fails(401, "NotAuthorizedError");
+    assert_eq!(logged_in(&app, "another password").await.get("/api/experiments").await.status, 200);
+}
+
+/// A client of [`OWNER`] with the token of a login.
+async fn logged_in(app: &TestApp, password: &str) -> Client {
+    let answer = app.anonymous().post("/auth", &json!({"username": OWNER, "password": password})).await;
+    app.anonymous().with_token(answer.body["access_token"].as_str().expect("a token"))
 }
 
 #[tokio::test]

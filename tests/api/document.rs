@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tm_server::routes;
 use tm_tests::app::TestApp;
-
-const ROUTES: &str = include_str!("../../server/src/routes.rs");
 
 /// Paths that are no part of the API, or other spellings of a path that is described.
 const UNDESCRIBED: &[&str] = &[
@@ -20,20 +19,6 @@ fn anonymous(path: &str) -> String {
     segments.collect::<Vec<_>>().join("/")
 }
 
-/// Every method and path in the text of `routes.rs`.
-fn served() -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    for route in ROUTES.split(".route(").skip(1) {
-        let path = anonymous(route.split('"').nth(1).unwrap());
-        for method in ["get", "post", "put", "delete", "patch"] {
-            if route.contains(&format!(" {method}(")) || route.contains(&format!(".{method}(")) {
-                found.insert((method.to_owned(), path.clone()));
-            }
-        }
-    }
-    found
-}
-
 #[tokio::test]
 async fn every_route_is_described_and_everything_described_is_served() {
     let app = TestApp::start().await;
@@ -45,8 +30,11 @@ async fn every_route_is_described_and_everything_described_is_served() {
             methods.as_object().unwrap().keys().map(move |method| (method.clone(), anonymous(path)))
         })
         .collect();
-    let served: BTreeSet<_> =
-        served().into_iter().filter(|(_, path)| !UNDESCRIBED.contains(&path.as_str())).collect();
+    let served: BTreeSet<_> = routes::inventory()
+        .into_iter()
+        .map(|route| (route.method.as_str().to_lowercase(), anonymous(route.path)))
+        .filter(|(_, path)| !UNDESCRIBED.contains(&path.as_str()))
+        .collect();
     assert!(served.len() > 40, "{served:?}");
     assert_eq!(served.difference(&described).collect::<Vec<_>>(), Vec::<&(String, String)>::new());
     assert_eq!(described.difference(&served).collect::<Vec<_>>(), Vec::<&(String, String)>::new());

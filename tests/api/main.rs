@@ -5,11 +5,14 @@
 mod access;
 mod acquisitions;
 mod auth;
+mod base_path;
 mod channels;
 mod document;
 mod errors;
 mod experiments;
 mod forms;
+mod layers;
+mod matrix;
 mod plates;
 mod takeover;
 mod uploads;

@@ -14,7 +14,7 @@ async fn a_plate_is_created_empty_and_waiting() {
     });
     assert_eq!(created.data(), &expected);
     assert_eq!(owner.get(&format!("{plates}/{}", created.id())).await.data(), &expected);
-    let second = owner.post(&plates, &json!({"name": "p0"})).await;
+    let second = owner.post(&plates, &json!({"name": "p0", "description": null})).await;
     assert_eq!(second.data()["description"], json!(""));
     assert_eq!(owner.get(&plates).await.all("name"), ["p1", "p0"]);
 }

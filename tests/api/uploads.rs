@@ -144,6 +144,30 @@ async fn names_are_secured_and_equal_ones_merged() {
 }
 
 #[tokio::test]
+async fn names_that_are_not_registered_are_answered_with_the_reason() {
+    let app = TestApp::start().await;
+    let (_, acquisition) = app.acquisition().await;
+    let owner = app.client(OWNER).await;
+    let names = ["my data.mlf", "notes.txt", "my_data.mlf", "my data.mlf", "my  data.mlf", IMAGE];
+    let answer = owner.register(&acquisition, &names).await;
+    assert_eq!(answer.data(), &json!([IMAGE, "my_data.mlf"]));
+    let other_kind = "neither an image nor metadata of the microscope type";
+    let same = "would be stored as \"my_data.mlf\", as \"my data.mlf\" is; give it another name";
+    assert_eq!(
+        answer.body["skipped"],
+        json!([
+            {"name": "notes.txt", "reason": other_kind},
+            {"name": "my_data.mlf", "reason": same},
+            {"name": "my  data.mlf", "reason": same},
+        ])
+    );
+    assert_eq!(
+        owner.register(&acquisition, &[IMAGE]).await.body,
+        json!({"data": [IMAGE, "my_data.mlf"], "skipped": []})
+    );
+}
+
+#[tokio::test]
 async fn a_list_of_files_that_cannot_be_registered_is_malformed() {
     let app = TestApp::start().await;
     let (_, acquisition) = app.acquisition().await;
@@ -414,7 +438,7 @@ async fn a_batch_registers_and_imports_without_http() {
     let microscope = tm_server::microscopes::find("cellvoyager").unwrap();
     let names = [IMAGE.to_owned(), METADATA.to_owned(), "notes.txt".to_owned()];
     let report = file::register(environment, 1, 1, microscope, &names).await.unwrap();
-    assert_eq!((report.added, report.ignored), (2, 1));
+    assert_eq!((report.added, report.skipped.len()), (2, 1));
     assert_eq!(report.pending, [IMAGE, METADATA]);
     let again = file::register(environment, 1, 1, microscope, &names).await.unwrap();
     assert_eq!((again.added, again.pending.len()), (0, 2));

@@ -6,3 +6,4 @@ mod many_uploads;
 mod messages;
 mod process;
 mod tmclient;
+mod users;

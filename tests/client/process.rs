@@ -156,6 +156,19 @@ fn a_data_directory_in_use_is_refused() {
 }
 
 #[test]
+fn two_files_that_would_be_stored_under_one_name_are_named_and_nothing_is_kept() {
+    let (directory, program, _) = prepare();
+    for name in ["more data.mlf", "more_data.mlf"] {
+        fs::write(directory.path().join("plate").join(name), "").unwrap();
+    }
+    process(&program, "p", &["plate"])
+        .fails_saying(&["would be stored as \"more_data.mlf\"", "more data.mlf"]);
+    fs::remove_file(directory.path().join("plate/more data.mlf")).unwrap();
+    fs::remove_file(directory.path().join("plate/more_data.mlf")).unwrap();
+    process(&program, "p", &["plate"]).succeeds();
+}
+
+#[test]
 fn a_truncated_image_is_named_with_its_job_and_can_be_mended() {
     let (directory, program, plate) = prepare();
     let name = plate.image_names().swap_remove(3);

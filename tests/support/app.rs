@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::{Config, Settings};
+use tm_server::resources::experiment::sharing;
 use tm_server::resources::user;
 use tm_server::store::{Clock, Db};
 use tokio::net::TcpListener;
@@ -79,7 +80,9 @@ impl Answer {
     /// The value of `data` of a successful answer.
     pub fn data(&self) -> &Value {
         assert_eq!(self.status, 200, "{:?}", self.body);
-        assert_eq!(self.body.as_object().map(serde_json::Map::len), Some(1), "{:?}", self.body);
+        // Registering files answers what it skipped beside the data.
+        let keys: Vec<_> = self.body.as_object().into_iter().flat_map(|body| body.keys()).collect();
+        assert!(keys.iter().all(|key| ["data", "skipped"].contains(&key.as_str())), "{:?}", self.body);
         self.body.get("data").unwrap_or_else(|| panic!("no `data` in {:?}", self.body))
     }
 
@@ -146,7 +149,7 @@ impl TestApp {
     pub async fn token(&self, name: &str) -> String {
         let mut tx = self.app.environment.db.read().await.unwrap();
         let user = user::queries::find(&mut tx, name).await.unwrap().expect("a test user");
-        self.app.tokens.issue(user.id, &user.name, self.clock.now_us()).unwrap()
+        self.app.tokens.issue(user.id, &user.name, user.token_generation, self.clock.now_us()).unwrap()
     }
 
     /// A client without a token.
@@ -169,12 +172,7 @@ impl TestApp {
             "plate_acquisition_mode": "basic",
         });
         let id = self.client(OWNER).await.post("/api/experiments", &body).await.id();
-        self.sql(&format!(
-            "insert into experiment_shares (experiment_id, user_id, write_access)
-             select {id}, id, false from users where name = '{READER}'"
-        ))
-        .await;
-        self.app.permissions.forget();
+        sharing::share(&self.app.environment, &id, READER, false).await.unwrap();
         format!("/api/experiments/{id}")
     }
 
@@ -191,8 +189,42 @@ impl TestApp {
 
     /// Run a statement on the database, for rows that no route makes.
     pub async fn sql(&self, statement: &str) {
+        self.try_sql(statement).await.unwrap();
+    }
+
+    /// Run a statement on the database that it may refuse.
+    pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
         let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.unwrap();
+        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.map(drop)
+    }
+
+    /// Run an `insert` on the database, for a row that no route makes; the value is its id.
+    pub async fn insert(&self, statement: &str) -> i64 {
+        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
+        let statement = sqlx::AssertSqlSafe(format!("{statement} returning id"));
+        sqlx::query_scalar(statement).fetch_one(writer).await.unwrap()
+    }
+
+    /// Every row of every table, as text.
+    pub async fn dump(&self) -> Vec<String> {
+        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
+        let query = async |statement: String| -> Vec<String> {
+            sqlx::query_scalar(sqlx::AssertSqlSafe(statement)).fetch_all(writer).await.unwrap()
+        };
+        let tables = query(
+            "select name from sqlite_schema
+             where type = 'table' and name not like 'sqlite%' and name not like '_sqlx%'
+             order by name"
+                .to_owned(),
+        );
+        let mut rows = Vec::new();
+        for table in tables.await {
+            let columns =
+                query(format!("select name from pragma_table_info('{table}')")).await.join("\", \"");
+            let text = format!("select json_array('{table}', \"{columns}\") from {table} order by id");
+            rows.extend(query(text).await);
+        }
+        rows
     }
 
     /// All files below the uploads of an acquisition, by path below the data directory.

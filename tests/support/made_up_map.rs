@@ -150,7 +150,7 @@ impl MadeUpMap {
         let (lower, upper) = (i64::from(spec.limits.0), i64::from(spec.limits.1));
         let layer = queries::insert_layer(&mut tx, &key, lower, upper, statistics_id).await.unwrap();
         tx.commit().await.unwrap();
-        let token = app.tokens.issue(owner, "owner", environment.now()).unwrap();
+        let token = app.tokens.issue(owner, "owner", 0, environment.now()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serving = app.clone();
@@ -226,7 +226,7 @@ impl MadeUpMap {
         let email = format!("{name}@example.org");
         let id = user::queries::insert(&mut tx, name, &email, "-", 0).await.unwrap();
         tx.commit().await.unwrap();
-        self.app.tokens.issue(id, name, environment.now()).unwrap()
+        self.app.tokens.issue(id, name, 0, environment.now()).unwrap()
     }
 
     /// Run a statement on the database.

@@ -1,4 +1,5 @@
-//! Rights on experiments: the owner may do everything, a share reads, a writable share writes too.
+//! Rights on experiments: the owner may do everything, a share reads, a writable share writes too. And which
+//! tokens of a user still count.
 //!
 //! Decisions are kept for at most five seconds and dropped at once by changes made through this
 //! process, so that a screen full of tiles asks the database once.
@@ -21,10 +22,12 @@ pub enum Access {
     Read,
     /// Change it.
     Write,
+    /// Dispose of it: the owner's alone.
+    Own,
 }
 
-/// What a user may do with an experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a user may do with an experiment, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Right {
     /// There is no such experiment.
     Unknown,
@@ -34,30 +37,33 @@ pub enum Right {
     Read,
     /// Look at it and change it.
     Write,
+    /// All that, and delete it.
+    Owner,
 }
 
 impl Right {
     /// Whether it covers `access`.
     pub fn covers(self, access: Access) -> bool {
         match access {
-            Access::Read => matches!(self, Self::Read | Self::Write),
-            Access::Write => self == Self::Write,
+            Access::Read => self >= Self::Read,
+            Access::Write => self >= Self::Write,
+            Access::Own => self >= Self::Owner,
         }
     }
 }
 
-/// Rights of users on experiments, remembered for a moment.
+/// Rights of users on experiments and generations of their tokens, remembered for a moment.
 #[derive(Debug, Clone)]
 pub struct Permissions {
     rights: Cache<(i64, i64), Right>,
-    users: Cache<i64, bool>,
+    generations: Cache<i64, Option<i64>>,
 }
 
 impl Default for Permissions {
     fn default() -> Self {
         Self {
             rights: Cache::builder().max_capacity(KEPT_AT_MOST).time_to_live(KEPT_FOR).build(),
-            users: Cache::builder().max_capacity(KEPT_AT_MOST).time_to_live(KEPT_FOR).build(),
+            generations: Cache::builder().max_capacity(KEPT_AT_MOST).time_to_live(KEPT_FOR).build(),
         }
     }
 }
@@ -76,22 +82,22 @@ impl Permissions {
         Ok(right)
     }
 
-    /// Whether the user of a token still exists.
+    /// Which generation of a user's tokens counts; `None` when the user does not exist (any more).
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn user_exists(&self, db: &Db, user: i64) -> Result<bool> {
-        if let Some(exists) = self.users.get(&user).await {
-            return Ok(exists);
+    pub async fn token_generation(&self, db: &Db, user: i64) -> Result<Option<i64>> {
+        if let Some(generation) = self.generations.get(&user).await {
+            return Ok(generation);
         }
-        let exists = users::exists(&mut db.read().await?, user).await?;
-        self.users.insert(user, exists).await;
-        Ok(exists)
+        let generation = users::token_generation(&mut db.read().await?, user).await?;
+        self.generations.insert(user, generation).await;
+        Ok(generation)
     }
 
     /// Forget everything: users, shares or experiments changed.
     pub fn forget(&self) {
         self.rights.invalidate_all();
-        self.users.invalidate_all();
+        self.generations.invalidate_all();
     }
 }

@@ -18,6 +18,9 @@ pub struct Claims {
     pub uid: i64,
     /// User name.
     pub uname: String,
+    /// The generation of the user's tokens it belongs to; revoking them begins the next one.
+    #[serde(rename = "gen", default)]
+    pub generation: i64,
     /// Issued at, seconds since 1970.
     pub iat: i64,
     /// Not valid before, seconds since 1970.
@@ -51,15 +54,15 @@ impl Tokens {
         self.lifetime
     }
 
-    /// A token for a user.
+    /// A token of a user's present generation.
     ///
     /// # Errors
     /// The reason, when the token cannot be signed.
-    pub fn issue(&self, uid: i64, uname: &str, now_us: i64) -> Result<String, String> {
+    pub fn issue(&self, uid: i64, uname: &str, generation: i64, now_us: i64) -> Result<String, String> {
         let now = now_us / 1_000_000;
         let lifetime = i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX);
-        let claims =
-            Claims { uid, uname: uname.to_owned(), iat: now, nbf: now, exp: now.saturating_add(lifetime) };
+        let exp = now.saturating_add(lifetime);
+        let claims = Claims { uid, uname: uname.to_owned(), generation, iat: now, nbf: now, exp };
         jsonwebtoken::encode(&Header::new(Algorithm::HS256), &claims, &self.encoding)
             .map_err(|error| error.to_string())
     }
@@ -115,4 +118,24 @@ pub fn stored_key(path: &Path) -> io::Result<Vec<u8>> {
     file.write_all(&key)?;
     file.sync_all()?;
     Ok(key.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &[u8] = b"a key for tests only";
+
+    #[test]
+    fn a_token_without_generation_is_of_the_first() -> Result<(), Box<dyn std::error::Error>> {
+        let claims = json!({"uid": 3, "uname": "ann", "iat": 10, "nbf": 10, "exp": 100});
+        let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(KEY))?;
+        let tokens = Tokens::new(KEY, Duration::from_secs(60));
+        assert_eq!(tokens.check(&token, 20_000_000)?.generation, 0);
+        let token = tokens.issue(3, "ann", 7, 20_000_000)?;
+        assert_eq!(tokens.check(&token, 20_000_000)?.generation, 7);
+        Ok(())
+    }
 }

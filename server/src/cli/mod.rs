@@ -61,20 +61,23 @@ struct GlobalArgs {
     verbose: u8,
 }
 
+/// Flags of the commands that serve.
+#[derive(Debug, Default, Clone, Args)]
+struct ServeArgs {
+    /// Address to listen on [default: 127.0.0.1:8002]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
+    /// Path below which everything is served, such as /tissuemaps: for a reverse proxy that passes it on
+    #[arg(long, value_name = "PATH")]
+    base_path: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API
-    Serve {
-        /// Address to listen on [default: 127.0.0.1:8002]
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<SocketAddr>,
-    },
+    Serve(ServeArgs),
     /// Make a synthetic plate, process it over the API, serve it
-    Demo {
-        /// Address to listen on [default: 127.0.0.1:8002]
-        #[arg(long, value_name = "ADDR")]
-        listen: Option<SocketAddr>,
-    },
+    Demo(ServeArgs),
     /// Process a directory of microscope files without HTTP
     Process(process::ProcessArgs),
     /// Manage the people who can log in
@@ -124,35 +127,36 @@ fn start_logging(verbose: u8) {
 }
 
 fn run(cli: Cli) -> anyhow::Result<()> {
-    let listen = match &cli.command {
-        Command::Serve { listen } | Command::Demo { listen } => *listen,
-        _ => None,
+    let serving = match &cli.command {
+        Command::Serve(args) | Command::Demo(args) => args.clone(),
+        _ => ServeArgs::default(),
     };
-    let mut settings = settings(&cli.global, listen)?;
-    if matches!(cli.command, Command::Demo { .. }) {
+    let mut settings = settings(&cli.global, serving)?;
+    if matches!(cli.command, Command::Demo(_)) {
         // The demo must not mix with real data unless told to.
         settings.data_dir.get_or_insert_with(|| demo::DATA_DIR.into());
     }
     let config = settings.finish()?;
     match cli.command {
-        Command::Serve { .. } => block_on(&config, serve::serve(config.clone())),
-        Command::Demo { .. } => block_on(&config, demo::demo(config.clone())),
+        Command::Serve(_) => block_on(&config, serve::serve(config.clone())),
+        Command::Demo(_) => block_on(&config, demo::demo(config.clone())),
         Command::Process(args) => block_on(&config, process::process(config.clone(), args)),
         Command::User(command) => block_on(&config, user::user(config.clone(), command)),
         Command::Engine(command) => engine::engine(&config, &command),
         Command::Openapi => {
-            println!("{}", serde_json::to_string_pretty(&openapi::document())?);
+            println!("{}", serde_json::to_string_pretty(&openapi::document(&config.base_path))?);
             Ok(())
         }
     }
 }
 
 /// Flags before variables before the file.
-fn settings(args: &GlobalArgs, listen: Option<SocketAddr>) -> anyhow::Result<Settings> {
+fn settings(args: &GlobalArgs, serving: ServeArgs) -> anyhow::Result<Settings> {
     let flags = Settings {
         data_dir: args.data_dir.clone(),
         database_url: args.database_url.clone(),
-        listen,
+        listen: serving.listen,
+        base_path: serving.base_path,
         backend: args.backend.clone(),
         ..Settings::default()
     };

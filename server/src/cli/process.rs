@@ -17,7 +17,7 @@ use crate::environment::DataLock;
 use crate::microscopes;
 use crate::resources::acquisition::queries as acquisitions;
 use crate::resources::experiment::{Experiment, NewExperiment, queries as experiments};
-use crate::resources::file;
+use crate::resources::file::{self, SkipReason};
 use crate::resources::plate::{self, queries as plates};
 use crate::resources::user::queries as users;
 use crate::resources::workflow::queries;
@@ -209,6 +209,9 @@ async fn import(
     let microscope = microscopes::find(&experiment.microscope_type)
         .ok_or_else(|| anyhow!("unknown microscope type {}", experiment.microscope_type))?;
     let report = file::register(&app.environment, experiment.id, acquisition, microscope, names).await?;
+    if let Some(clash) = report.skipped.iter().find(|skipped| skipped.reason != SkipReason::OtherKind) {
+        bail!("cannot import {}: {}", clash.name, clash.reason);
+    }
     let mut progress = Progress::start("import");
     let mut imported = 0;
     for (index, name) in names.iter().enumerate() {
@@ -222,7 +225,7 @@ async fn import(
             .with_context(|| format!("cannot import {name}"))?;
         imported += 1;
     }
-    progress.finish(&format!("{imported} files, {} of other kinds left out", report.ignored));
+    progress.finish(&format!("{imported} files, {} of other kinds left out", report.skipped.len()));
     Ok(())
 }
 

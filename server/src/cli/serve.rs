@@ -10,7 +10,7 @@ use crate::environment::DataLock;
 
 /// Serve until interrupted.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
+    let (listen, base_path) = (config.listen, config.base_path.clone());
     let _lock = DataLock::take(&config)?;
     let app = App::open(config).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
@@ -18,7 +18,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     if resumed > 0 {
         println!("going on with {resumed} interrupted workflow(s)");
     }
-    println!("tmserver serves on http://{}", listener.local_addr()?);
+    println!("tmserver serves on http://{}{base_path}", listener.local_addr()?);
     // What was cut off may still hold connections; closing would wait for it.
     if app.serve(listener, interrupted()).await? {
         app.environment.db.close().await;

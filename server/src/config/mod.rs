@@ -31,6 +31,10 @@ pub struct Config {
     pub tile_cache_bytes: u64,
     /// Cores that jobs may use together.
     pub cores: usize,
+    /// Path below which everything is served: empty, or such as `/tissuemaps`.
+    pub base_path: String,
+    /// Whether to believe what a reverse proxy says of the request in `X-Forwarded-*` headers.
+    pub trust_forwarded: bool,
 }
 
 impl std::fmt::Debug for Config {
@@ -71,6 +75,10 @@ pub struct Settings {
     pub tile_cache_mb: Option<u64>,
     /// See [`Config::cores`].
     pub cores: Option<usize>,
+    /// See [`Config::base_path`].
+    pub base_path: Option<String>,
+    /// See [`Config::trust_forwarded`].
+    pub trust_forwarded: Option<bool>,
 }
 
 /// A setting that is unknown or cannot be used.
@@ -165,6 +173,12 @@ impl Settings {
                 "max_upload_mb" => settings.max_upload_mb = Some(number("megabytes")?),
                 "tile_cache_mb" => settings.tile_cache_mb = Some(number("megabytes")?),
                 "cores" => settings.cores = Some(number("cores")?.try_into().unwrap_or(usize::MAX)),
+                "base_path" => settings.base_path = Some(value),
+                "trust_forwarded" => {
+                    let flag = value.parse();
+                    settings.trust_forwarded =
+                        Some(flag.map_err(|_| wrong(format!("`{value}` is neither `true` nor `false`")))?);
+                }
                 _ => return Err(wrong("no such setting".to_owned())),
             }
         }
@@ -184,6 +198,8 @@ impl Settings {
             max_upload_mb: self.max_upload_mb.or(other.max_upload_mb),
             tile_cache_mb: self.tile_cache_mb.or(other.tile_cache_mb),
             cores: self.cores.or(other.cores),
+            base_path: self.base_path.or(other.base_path),
+            trust_forwarded: self.trust_forwarded.or(other.trust_forwarded),
         }
     }
 
@@ -224,6 +240,14 @@ impl Settings {
                 "must be a postgres:// URL; leave it out for the embedded database",
             );
         }
+        let base_path = self.base_path.unwrap_or_default();
+        if !base_path.is_empty() && !is_base_path(&base_path) {
+            return wrong(
+                "base_path",
+                "must begin with `/`, not end with it, and have segments of letters, digits, `-`, `_`, `.` \
+                 and `~`, such as /tissuemaps",
+            );
+        }
         const MB: u64 = 1_000_000;
         Ok(Config {
             data_dir: self.data_dir.unwrap_or_else(|| "tmserver-data".into()),
@@ -236,6 +260,17 @@ impl Settings {
             max_upload_bytes: self.max_upload_mb.unwrap_or(20_000).saturating_mul(MB),
             tile_cache_bytes: self.tile_cache_mb.unwrap_or(256).saturating_mul(MB),
             cores,
+            base_path,
+            trust_forwarded: self.trust_forwarded.unwrap_or(false),
         })
     }
+}
+
+/// Whether every segment of a path after the first `/` is plain: the same in a URL, a route and a cookie.
+fn is_base_path(path: &str) -> bool {
+    let plain = |segment: &str| {
+        !["", ".", ".."].contains(&segment)
+            && segment.chars().all(|c| c.is_ascii_alphanumeric() || "-_.~".contains(c))
+    };
+    path.strip_prefix('/').is_some_and(|path| path.split('/').all(plain))
 }

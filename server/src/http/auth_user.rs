@@ -47,9 +47,13 @@ impl FromRequestParts<App> for TileUser {
     }
 }
 
-/// The `Set-Cookie` value that lets a browser fetch tiles with `token`.
-pub fn token_cookie(token: &str, max_age_s: u64) -> Option<HeaderValue> {
-    let cookie = format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age_s}");
+/// The `Set-Cookie` value that lets a browser fetch tiles below `base_path` with `token`; over HTTPS alone if
+/// `secure`.
+pub fn token_cookie(token: &str, base_path: &str, max_age_s: u64, secure: bool) -> Option<HeaderValue> {
+    let path = if base_path.is_empty() { "/" } else { base_path };
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie =
+        format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path={path}; Max-Age={max_age_s}{secure}");
     HeaderValue::from_str(&cookie).ok()
 }
 
@@ -80,10 +84,11 @@ fn cookie_token(headers: &HeaderMap) -> Option<&str> {
 }
 
 async fn user_of(app: &App, token: &str) -> ApiResult<AuthUser> {
-    let Claims { uid, uname, .. } =
+    let Claims { uid, uname, generation, .. } =
         app.tokens.check(token, app.environment.now()).map_err(ApiError::unauthorized)?;
-    if !app.permissions.user_exists(&app.environment.db, uid).await? {
-        return Err(ApiError::unauthorized("User does not exist"));
+    match app.environment.permissions.token_generation(&app.environment.db, uid).await? {
+        None => Err(ApiError::unauthorized("User does not exist")),
+        Some(current) if current != generation => Err(ApiError::unauthorized("Token has been revoked")),
+        Some(_) => Ok(AuthUser { id: uid, name: uname }),
     }
-    Ok(AuthUser { id: uid, name: uname })
 }

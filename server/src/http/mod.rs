@@ -1,12 +1,15 @@
-//! What handlers share: who asks, ids, queries, bodies, answers.
+//! What handlers share: who asks, ids, queries, bodies, answers; and the table of routes.
 
 mod answer;
 mod auth_user;
 mod body;
 mod conditional;
 mod disposition;
+mod forwarded;
 mod id;
+mod path;
 mod query;
+mod table;
 pub mod trace;
 mod upload;
 
@@ -14,6 +17,9 @@ pub use answer::{Data, Message, data, ok};
 pub use auth_user::{AuthUser, TileUser, token_cookie};
 pub use body::{JsonBody, RequestBody};
 pub use conditional::{attachment, not_modified};
+pub use forwarded::came_by_https;
 pub use id::{emit_id, parse_id};
+pub use path::Path;
 pub use query::Query;
+pub use table::{Route, RouteTable};
 pub use upload::{FileUpload, discard};

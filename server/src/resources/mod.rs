@@ -7,6 +7,9 @@
 //! Conventions of the API: ids are decimal strings on the wire; a creation answers 200 with the thing
 //! made, a change or deletion `{"message": "ok"}`; an unknown child of a known experiment is 404; a
 //! taken name is 409. Deletions remove rows in one transaction and files after the commit.
+//!
+//! A handler checks in this order: token, required keys, types and values that need no database, the right
+//! on the experiment, the child. `tests/api/matrix` asks every route for it.
 
 pub mod acquisition;
 pub mod channel;
@@ -15,6 +18,7 @@ pub mod experiment;
 pub mod file;
 pub mod image;
 pub mod layer;
+pub mod mapobject;
 pub mod plate;
 pub mod site;
 pub mod tile;

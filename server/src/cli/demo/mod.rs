@@ -32,11 +32,11 @@ const PICTURE: &str = "map.png";
 
 /// Make the plate, process it over the API, say where to look, and serve until interrupted.
 pub async fn demo(config: Config) -> anyhow::Result<()> {
-    let listen = config.listen;
+    let (listen, base_path) = (config.listen, config.base_path.clone());
     let _lock = DataLock::take(&config)?;
     let app = App::open(config).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let url = format!("http://{}{base_path}", listener.local_addr()?);
     let password = new_password()?;
     set_up_user(&app, &password).await?;
     app.workflows.resume().await?;

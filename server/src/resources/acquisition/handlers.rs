@@ -1,6 +1,6 @@
 //! HTTP of acquisitions; their files are in [`crate::resources::file::handlers`].
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{AcquisitionBody, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, ok, parse_id};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, ok, parse_id};
 use crate::resources::experiment::handlers::Rename;
 use crate::resources::experiment::{authorize, check_name};
 
@@ -21,8 +21,7 @@ pub struct CreateAcquisition {
     /// Name, unique in the plate.
     name: String,
     /// Free text.
-    #[serde(default)]
-    description: String,
+    description: Option<String>,
 }
 
 impl RequestBody for CreateAcquisition {
@@ -63,15 +62,22 @@ pub async fn create_acquisition(
     Path(experiment): Path<String>,
     JsonBody(body): JsonBody<CreateAcquisition>,
 ) -> ApiResult<impl IntoResponse> {
-    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let name = check_name("name", &body.name)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     // Plate names are stored trimmed.
     let plate = body.plate_name.trim();
     let mut tx = app.environment.db.write().await?;
-    let id = queries::insert(&mut tx, experiment, plate, &name, &body.description, app.environment.now())
-        .await
-        .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?
-        .ok_or_else(|| ApiError::not_found(format!("plate \"{plate}\"")))?;
+    let id = queries::insert(
+        &mut tx,
+        experiment,
+        plate,
+        &name,
+        body.description.as_deref().unwrap_or_default(),
+        app.environment.now(),
+    )
+    .await
+    .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?
+    .ok_or_else(|| ApiError::not_found(format!("plate \"{plate}\"")))?;
     let acquisition = super::get(&mut tx, experiment, id).await?;
     tx.commit().await?;
     Ok(data(AcquisitionBody::from(acquisition)))
@@ -103,9 +109,9 @@ pub async fn rename_acquisition(
     Path((experiment, acquisition)): Path<(String, String)>,
     JsonBody(body): JsonBody<Rename>,
 ) -> ApiResult<impl IntoResponse> {
+    let name = check_name("name", &body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
-    let name = check_name("name", &body.name)?;
     let mut tx = app.environment.db.write().await?;
     let renamed = queries::rename(&mut tx, experiment, acquisition, &name, app.environment.now())
         .await

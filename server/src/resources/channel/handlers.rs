@@ -1,6 +1,6 @@
 //! HTTP of channels.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{Channel, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Query, data, emit_id, ok, parse_id};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, data, emit_id, ok, parse_id};
 use crate::resources::experiment::handlers::Rename;
 use crate::resources::experiment::{authorize, check_name};
 use crate::resources::layer::handlers::ChannelLayerBody;
@@ -87,9 +87,9 @@ pub async fn rename_channel(
     Path((experiment, channel)): Path<(String, String)>,
     JsonBody(body): JsonBody<Rename>,
 ) -> ApiResult<impl IntoResponse> {
+    let name = check_name("name", &body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let id = parse_id("channel", &channel)?;
-    let name = check_name("name", &body.name)?;
     let mut tx = app.environment.db.write().await?;
     let renamed = queries::rename(&mut tx, experiment, id, &name).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the experiment has a channel named \"{name}\" already"))

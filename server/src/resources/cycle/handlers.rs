@@ -1,6 +1,6 @@
 //! HTTP of cycles.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{Cycle, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, Query, data, emit_id, parse_id};
+use crate::http::{AuthUser, Data, Path, Query, data, emit_id, parse_id};
 use crate::resources::experiment::authorize;
 
 /// A cycle on the wire.

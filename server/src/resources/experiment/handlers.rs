@@ -1,6 +1,6 @@
 //! HTTP of experiments, and the lists of types to choose from.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{AcquisitionMode, Experiment, NewExperiment, authorize, check_name, q
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, emit_id, ok};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok};
 use crate::microscopes;
 use crate::workflow::WorkflowType;
 
@@ -44,8 +44,7 @@ pub struct CreateExperiment {
     /// Name, unique per owner.
     name: String,
     /// Free text.
-    #[serde(default)]
-    description: String,
+    description: Option<String>,
     /// See `GET /api/workflow_types`.
     workflow_type: String,
     /// See `GET /api/microscope_types`.
@@ -132,7 +131,7 @@ pub async fn create_experiment(
     let new = NewExperiment::check(
         user.id,
         &body.name,
-        &body.description,
+        body.description.as_deref().unwrap_or_default(),
         &body.microscope_type,
         &body.workflow_type,
         body.plate_format,
@@ -144,7 +143,7 @@ pub async fn create_experiment(
     })?;
     let experiment = queries::find(&mut tx, id).await?;
     tx.commit().await?;
-    app.permissions.forget();
+    app.environment.permissions.forget();
     let experiment = experiment.ok_or_else(|| ApiError::not_found(format!("experiment {id}")))?;
     Ok(data(ExperimentBody::from(experiment)))
 }
@@ -174,8 +173,8 @@ pub async fn rename_experiment(
     Path(id): Path<String>,
     JsonBody(body): JsonBody<Rename>,
 ) -> ApiResult<impl IntoResponse> {
-    let id = authorize(&app, &user, &id, Access::Write).await?;
     let name = check_name("name", &body.name)?;
+    let id = authorize(&app, &user, &id, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
     queries::rename(&mut tx, id, &name, app.environment.now()).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the owner has an experiment named \"{name}\" already"))
@@ -184,16 +183,17 @@ pub async fn rename_experiment(
     Ok(ok())
 }
 
-/// Delete an experiment with everything that belongs to it.
+/// Delete an experiment with everything that belongs to it; its owner's right alone.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}", tag = "experiments",
     params(("experiment_id" = String, Path)),
-    responses((status = 200, body = Message), (status = 403), (status = 404)))]
+    responses((status = 200, body = Message), (status = 403, description = "Not the owner"), (status = 404),
+        (status = 409, description = "A workflow is running")))]
 pub async fn delete_experiment(
     State(app): State<App>,
     user: AuthUser,
     Path(id): Path<String>,
 ) -> ApiResult<impl IntoResponse> {
-    let id = authorize(&app, &user, &id, Access::Write).await?;
+    let id = authorize(&app, &user, &id, Access::Own).await?;
     super::delete(&app, id).await?;
     Ok(ok())
 }

@@ -2,6 +2,7 @@
 
 pub mod handlers;
 pub mod queries;
+pub mod sharing;
 
 use crate::app::App;
 use crate::auth::permission::{Access, Right};
@@ -157,14 +158,15 @@ pub fn check_name(field: &str, name: &str) -> ApiResult<String> {
 /// 404 for an unknown experiment, 403 without the right.
 pub async fn authorize(app: &App, user: &AuthUser, id: &str, access: Access) -> ApiResult<i64> {
     let experiment = parse_id("experiment", id)?;
-    let right = app.permissions.right(&app.environment.db, user.id, experiment).await?;
+    let right = app.environment.permissions.right(&app.environment.db, user.id, experiment).await?;
     match right {
         Right::Unknown => Err(ApiError::not_found(format!("experiment {experiment}"))),
         right if right.covers(access) => Ok(experiment),
-        _ => {
-            let wanted = if access == Access::Read { "read" } else { "change" };
-            Err(ApiError::forbidden(format!("you may not {wanted} experiment {experiment}")))
-        }
+        _ => Err(ApiError::forbidden(match access {
+            Access::Read => format!("you may not read experiment {experiment}"),
+            Access::Write => format!("you may not change experiment {experiment}"),
+            Access::Own => format!("only its owner may do this to experiment {experiment}"),
+        })),
     }
 }
 
@@ -180,7 +182,7 @@ pub async fn delete(app: &App, experiment: i64) -> ApiResult<()> {
     let mut tx = environment.db.write().await?;
     queries::delete(&mut tx, experiment).await?;
     tx.commit().await?;
-    app.permissions.forget();
+    environment.permissions.forget();
     environment.remove_files(environment.data.experiment(experiment)).await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! SQL of experiments and of the rights on them.
 
+use super::sharing::Share;
 use super::{Experiment, NewExperiment, WELL_SPACER_PX};
 use crate::auth::permission::Right;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
@@ -32,7 +33,7 @@ pub async fn right_of(tx: &mut Tx, user: i64, experiment: i64) -> Result<Right> 
     )?;
     Ok(match row {
         None => Right::Unknown,
-        Some((owner, _)) if owner == user => Right::Write,
+        Some((owner, _)) if owner == user => Right::Owner,
         Some((_, Some(true))) => Right::Write,
         Some((_, Some(false))) => Right::Read,
         Some((_, None)) => Right::None,
@@ -56,9 +57,64 @@ pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>) -> Result<Vec<Expe
     )
 }
 
+/// The experiments of all users, by id.
+pub async fn all(tx: &mut Tx) -> Result<Vec<Experiment>> {
+    fetch_all!(tx, Experiment, concat!(select_experiments!(), " order by experiments.id"))
+}
+
+/// The experiments of this name, whoever owns them, by id.
+pub async fn named(tx: &mut Tx, name: &str) -> Result<Vec<Experiment>> {
+    fetch_all!(
+        tx,
+        Experiment,
+        concat!(
+            select_experiments!(),
+            " where experiments.name = $1
+         order by experiments.id"
+        ),
+        name
+    )
+}
+
 /// One experiment.
 pub async fn find(tx: &mut Tx, id: i64) -> Result<Option<Experiment>> {
     fetch_optional!(tx, Experiment, concat!(select_experiments!(), " where experiments.id = $1"), id)
+}
+
+/// All shares, by experiment.
+pub async fn shares(tx: &mut Tx) -> Result<Vec<Share>> {
+    fetch_all!(
+        tx,
+        Share,
+        "select experiment_id, user_id, write_access
+         from experiment_shares
+         order by experiment_id, id"
+    )
+}
+
+/// Share an experiment, or change how it is shared.
+pub async fn share(tx: &mut Tx, share: Share) -> Result<()> {
+    execute!(
+        tx,
+        "insert into experiment_shares (experiment_id, user_id, write_access)
+         values ($1, $2, $3)
+         on conflict (experiment_id, user_id) do update set write_access = excluded.write_access",
+        share.experiment_id,
+        share.user_id,
+        share.write_access
+    )?;
+    Ok(())
+}
+
+/// Share an experiment no more; false when it is not shared with this user.
+pub async fn unshare(tx: &mut Tx, experiment: i64, user: i64) -> Result<bool> {
+    let removed = execute!(
+        tx,
+        "delete from experiment_shares where experiment_id = $1 and user_id = $2",
+        experiment,
+        user
+    )?;
+    Ok(removed > 0)
 }
 
 /// Add an experiment; the value is the id.

@@ -1,17 +1,17 @@
 //! HTTP of microscope files.
 
 use axum::Json;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{FileError, FileKind, MicroscopeFile, UploadOutcome, queries};
+use super::{FileError, FileKind, MicroscopeFile, SkippedName, UploadOutcome, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, FileUpload, JsonBody, Message, RequestBody, data, discard, emit_id, parse_id,
+    AuthUser, Data, FileUpload, JsonBody, Message, Path, RequestBody, data, discard, emit_id, parse_id,
 };
 use crate::microscopes::{self, MicroscopeType};
 use crate::resources::acquisition;
@@ -46,6 +46,31 @@ pub struct RegisterFiles {
 
 impl RequestBody for RegisterFiles {
     const REQUIRED: &'static [&'static str] = &["files"];
+}
+
+/// What became of the names to register.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RegisteredFiles {
+    /// Names still to be uploaded, as they are stored: images first.
+    data: Vec<String>,
+    /// Names of the request that were not registered, and why.
+    skipped: Vec<SkippedNameBody>,
+}
+
+/// A name that was not registered.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = SkippedName)]
+pub struct SkippedNameBody {
+    /// The name as it was sent.
+    name: String,
+    /// Why, in words for a person.
+    reason: String,
+}
+
+impl From<SkippedName> for SkippedNameBody {
+    fn from(skipped: SkippedName) -> Self {
+        Self { name: skipped.name, reason: skipped.reason.to_string() }
+    }
 }
 
 /// Files to judge by their names.
@@ -119,20 +144,21 @@ async fn microscope(app: &App, experiment: i64) -> ApiResult<&'static dyn Micros
 /// Register the files that will be uploaded; answers the names still to be uploaded.
 #[utoipa::path(post, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}/upload/register", tag = "files",
     request_body = RegisterFiles, params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
-    responses((status = 200, body = Data<Vec<String>>), (status = 400), (status = 403), (status = 404)))]
+    responses((status = 200, body = RegisteredFiles), (status = 400), (status = 403), (status = 404)))]
 pub async fn register_files(
     State(app): State<App>,
     user: AuthUser,
     Path(path): Path<(String, String)>,
     JsonBody(body): JsonBody<RegisterFiles>,
 ) -> ApiResult<impl IntoResponse> {
-    let (experiment, acquisition) = ids(&app, &user, &path, Access::Write).await?;
     if body.files.is_empty() {
         return Err(ApiError::malformed("`files` must hold at least one name"));
     }
+    let (experiment, acquisition) = ids(&app, &user, &path, Access::Write).await?;
     let microscope = microscope(&app, experiment).await?;
     let report = super::register(&app.environment, experiment, acquisition, microscope, &body.files).await?;
-    Ok(data(report.pending))
+    let skipped = report.skipped.into_iter().map(SkippedNameBody::from).collect();
+    Ok(Json(RegisteredFiles { data: report.pending, skipped }))
 }
 
 /// Say which names the microscope type knows.
@@ -148,10 +174,7 @@ pub async fn check_files(
 ) -> ApiResult<impl IntoResponse> {
     let (experiment, _) = ids(&app, &user, &path, Access::Write).await?;
     let microscope = microscope(&app, experiment).await?;
-    let is_valid = body.files.iter().map(|file| {
-        let kinds = microscope.classify(file.name());
-        kinds.image || kinds.metadata
-    });
+    let is_valid = body.files.iter().map(|file| microscope.classify(file.name()).is_valid());
     Ok(Json(Validity { is_valid: is_valid.collect() }))
 }
 
@@ -167,9 +190,10 @@ pub async fn upload_file(
     Path((experiment, acquisition)): Path<(String, String)>,
     request: Request,
 ) -> ApiResult<impl IntoResponse> {
+    // Reads no further than the head: what is in the form is seen only once the user may send it.
+    let mut upload = FileUpload::begin(request).await?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
-    let mut upload = FileUpload::begin(request).await?;
     let outcome = store_upload(&app, experiment, acquisition, &mut upload).await;
     upload.drain().await;
     Ok(Json(Message { message: outcome?.message() }))

@@ -14,7 +14,7 @@
 pub mod handlers;
 pub mod queries;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -133,8 +133,33 @@ pub struct RegisterReport {
     pub pending: Vec<String>,
     /// How many rows were added.
     pub added: usize,
-    /// How many names are neither image nor metadata of this microscope.
-    pub ignored: usize,
+    /// What was not registered, in the order of the request.
+    pub skipped: Vec<SkippedName>,
+}
+
+/// A name that was not registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SkippedName {
+    /// The name as it was sent.
+    pub name: String,
+    /// Why.
+    pub reason: SkipReason,
+}
+
+/// Why a name was not registered.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SkipReason {
+    /// The microscope type knows no such files.
+    #[error("neither an image nor metadata of the microscope type")]
+    OtherKind,
+    /// Another name came first that is stored as the same one.
+    #[error("would be stored as \"{stored}\", as \"{first}\" is; give it another name")]
+    SameStoredName {
+        /// The name both would be stored under.
+        stored: String,
+        /// The name that came first.
+        first: String,
+    },
 }
 
 /// What became of an upload.
@@ -195,15 +220,7 @@ pub async fn register(
     microscope: &dyn MicroscopeType,
     names: &[String],
 ) -> Result<RegisterReport, FileError> {
-    let mut wanted = Vec::new();
-    let mut ignored = 0;
-    for raw in names {
-        let name = stored_name(raw)?;
-        let kinds = microscope.classify(raw);
-        ignored += usize::from(!kinds.image && !kinds.metadata);
-        wanted.extend(kinds.image.then(|| (FileKind::Image, name.clone())));
-        wanted.extend(kinds.metadata.then_some((FileKind::Metadata, name)));
-    }
+    let SortedNames { wanted, skipped } = sort_out(microscope, names)?;
     let mut tx = environment.db.write().await?;
     if !acquisitions::exists(&mut tx, experiment, acquisition).await? {
         return Err(FileError::UnknownAcquisition(acquisition));
@@ -215,9 +232,43 @@ pub async fn register(
     }
     let mut pending = queries::pending(&mut tx, acquisition).await?;
     tx.commit().await?;
+    if !skipped.is_empty() {
+        tracing::info!(acquisition, skipped = skipped.len(), "names were not registered");
+    }
     let mut seen = HashSet::new();
     pending.retain(|name| seen.insert(name.clone()));
-    Ok(RegisterReport { pending, added, ignored })
+    Ok(RegisterReport { pending, added, skipped })
+}
+
+/// The names of a request.
+#[derive(Debug, Default)]
+struct SortedNames {
+    /// What to register, under the names that files are stored under.
+    wanted: Vec<(FileKind, String)>,
+    /// What to leave out.
+    skipped: Vec<SkippedName>,
+}
+
+fn sort_out(microscope: &dyn MicroscopeType, names: &[String]) -> Result<SortedNames, FileError> {
+    let mut sorted = SortedNames::default();
+    let mut first_of: HashMap<String, &str> = HashMap::new();
+    for raw in names {
+        let name = stored_name(raw)?;
+        let kinds = microscope.classify(raw);
+        if !kinds.is_valid() {
+            sorted.skipped.push(SkippedName { name: raw.clone(), reason: SkipReason::OtherKind });
+            continue;
+        }
+        let first = *first_of.entry(name.clone()).or_insert(raw);
+        if first != raw {
+            let reason = SkipReason::SameStoredName { stored: name, first: first.to_owned() };
+            sorted.skipped.push(SkippedName { name: raw.clone(), reason });
+            continue;
+        }
+        sorted.wanted.extend(kinds.image.then(|| (FileKind::Image, name.clone())));
+        sorted.wanted.extend(kinds.metadata.then_some((FileKind::Metadata, name)));
+    }
+    Ok(sorted)
 }
 
 /// Store an uploaded file of at most `limit` bytes, if it is registered and nobody else stored it or is

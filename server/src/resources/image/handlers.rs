@@ -1,6 +1,6 @@
 //! HTTP of channel images: one plane as a PNG file.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 
@@ -8,7 +8,7 @@ use super::{PlaneNames, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Query, attachment, parse_id};
+use crate::http::{AuthUser, Path, Query, attachment, parse_id};
 use crate::microscopes::secure_filename;
 use crate::resources::experiment::authorize;
 use crate::storage::encode;
@@ -25,10 +25,9 @@ const REQUIRED: &[&[&str]] = &[
 
 impl<'a> PlaneNames<'a> {
     /// The plane that a request asks for.
-    fn of(channel_id: i64, query: &'a Query) -> ApiResult<Self> {
+    fn of(query: &'a Query) -> ApiResult<Self> {
         query.require(REQUIRED)?;
         Ok(Self {
-            channel_id,
             plate: query.required_text(&["plate_name"])?,
             cycle: query.required_number(&["cycle_index"])?,
             well: query.required_text(&["well_name"])?,
@@ -63,15 +62,14 @@ pub async fn get_image_file(
     Path((experiment, channel)): Path<(String, String)>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    query.require(REQUIRED)?;
+    let names = PlaneNames::of(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let channel = parse_id("channel", &channel)?;
-    let names = PlaneNames::of(channel, &query)?;
     let known = queries::channel_names(&mut app.environment.db.read().await?, experiment, channel).await?;
     let (experiment_name, channel_name) =
         known.ok_or_else(|| ApiError::not_found(format!("channel {channel}")))?;
-    let plane =
-        super::read(&app.environment, experiment, &names, query.flag(&["correct", "illumcorr"])).await?;
+    let corrected = query.flag(&["correct", "illumcorr"]);
+    let plane = super::read(&app.environment, experiment, channel, &names, corrected).await?;
     let png = app.environment.compute.interactive(move |_| encode::png(&plane)).await;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),

@@ -43,11 +43,9 @@ impl StoredPlane {
     }
 }
 
-/// A plane asked for by the names of everything it belongs to.
+/// A plane of a channel, asked for by the names of everything else it belongs to.
 #[derive(Debug, Clone)]
 pub struct PlaneNames<'a> {
-    /// The channel.
-    pub channel_id: i64,
     /// Name of the plate.
     pub plate: &'a str,
     /// Index of the cycle.
@@ -64,36 +62,34 @@ pub struct PlaneNames<'a> {
     pub zplane: i64,
 }
 
-/// A whole plane, corrected with the channel's latest statistics if `corrected`.
+/// A whole plane of a channel, corrected with the channel's latest statistics if `corrected`.
 ///
 /// # Errors
 /// [`MapError::NotFound`] naming the image or the missing statistics.
 pub async fn read(
     environment: &Environment,
     experiment: i64,
+    channel: i64,
     names: &PlaneNames<'_>,
     corrected: bool,
 ) -> Result<GreyPlane, MapError> {
     let missing = || {
-        let PlaneNames { plate, cycle, well, y, x, tpoint, zplane, channel_id } = names;
+        let PlaneNames { plate, cycle, well, y, x, tpoint, zplane } = names;
         MapError::NotFound(format!(
-            "image of channel {channel_id} at plate \"{plate}\", cycle {cycle}, well \"{well}\", \
+            "image of channel {channel} at plate \"{plate}\", cycle {cycle}, well \"{well}\", \
              site y {y} x {x}, time point {tpoint}, focal plane {zplane}"
         ))
     };
     let mut tx = environment.db.read().await?;
-    let plane = queries::find_plane(&mut tx, experiment, names).await?;
-    let statistics = queries::current_statistics(&mut tx, names.channel_id).await?;
+    let plane = queries::find_plane(&mut tx, experiment, channel, names).await?;
+    let statistics = queries::current_statistics(&mut tx, channel).await?;
     drop(tx);
     let plane = plane.filter(|plane| plane.stored).ok_or_else(missing)?;
     let correction = match (corrected, statistics) {
         (false, _) => None,
         (true, Some(file)) => Some(environment.maps.correction(environment, experiment, &file).await?),
         (true, None) => {
-            return Err(MapError::NotFound(format!(
-                "illumination statistics of channel {}",
-                names.channel_id
-            )));
+            return Err(MapError::NotFound(format!("illumination statistics of channel {channel}")));
         }
     };
     let (path, images) = (plane.plate_images(environment, experiment), environment.images.clone());

@@ -72,8 +72,13 @@ pub async fn planes_of_well(
     Ok(planes)
 }
 
-/// The plane that these names mean; `None` when an experiment has none such.
-pub async fn find_plane(tx: &mut Tx, experiment: i64, names: &PlaneNames<'_>) -> Result<Option<StoredPlane>> {
+/// The plane of a channel that these names mean; `None` when an experiment has none such.
+pub async fn find_plane(
+    tx: &mut Tx,
+    experiment: i64,
+    channel: i64,
+    names: &PlaneNames<'_>,
+) -> Result<Option<StoredPlane>> {
     let row = fetch_optional!(
         tx,
         PlaneRow,
@@ -98,7 +103,7 @@ pub async fn find_plane(tx: &mut Tx, experiment: i64, names: &PlaneNames<'_>) ->
         names.well,
         names.y,
         names.x,
-        names.channel_id,
+        channel,
         names.cycle,
         names.tpoint,
         names.zplane

@@ -1,6 +1,6 @@
 //! HTTP of channel layers.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{ChannelLayer, LayerFilter, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::ApiResult;
-use crate::http::{AuthUser, Data, Query, data, emit_id};
+use crate::http::{AuthUser, Data, Path, Query, data, emit_id};
 use crate::resources::experiment::authorize;
 
 /// A channel layer on the wire.
@@ -63,19 +63,19 @@ impl From<ChannelLayer> for ChannelLayerBody {
         ("channel_name" = Option<String>, Query, description = "Only those of this channel"),
         ("tpoint" = Option<i64>, Query, description = "Only those of this time point"),
         ("zplane" = Option<i64>, Query, description = "Only those of this focal plane")),
-    responses((status = 200, body = Data<Vec<ChannelLayerBody>>), (status = 403), (status = 404)))]
+    responses((status = 200, body = Data<Vec<ChannelLayerBody>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn list_channel_layers(
     State(app): State<App>,
     user: AuthUser,
     Path(id): Path<String>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    let experiment = authorize(&app, &user, &id, Access::Read).await?;
     let filter = LayerFilter {
         channel_name: query.text("channel_name"),
         tpoint: query.number("tpoint")?,
         zplane: query.number("zplane")?,
     };
+    let experiment = authorize(&app, &user, &id, Access::Read).await?;
     let layers = queries::list(&mut app.environment.db.read().await?, experiment, filter).await?;
     Ok(data(layers.into_iter().map(ChannelLayerBody::from).collect::<Vec<_>>()))
 }

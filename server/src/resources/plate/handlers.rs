@@ -1,6 +1,6 @@
 //! HTTP of plates.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::{PlateWithAcquisitions, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, emit_id, ok, parse_id};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok, parse_id};
 use crate::resources::acquisition::AcquisitionBody;
 use crate::resources::experiment::handlers::Rename;
 use crate::resources::experiment::{authorize, check_name};
@@ -49,8 +49,7 @@ pub struct CreatePlate {
     /// Name, unique in the experiment.
     name: String,
     /// Free text.
-    #[serde(default)]
-    description: String,
+    description: Option<String>,
 }
 
 impl RequestBody for CreatePlate {
@@ -87,12 +86,18 @@ pub async fn create_plate(
     Path(experiment): Path<String>,
     JsonBody(body): JsonBody<CreatePlate>,
 ) -> ApiResult<impl IntoResponse> {
-    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let name = check_name("name", &body.name)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
-    let id = queries::insert(&mut tx, experiment, &name, &body.description, app.environment.now())
-        .await
-        .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?;
+    let id = queries::insert(
+        &mut tx,
+        experiment,
+        &name,
+        body.description.as_deref().unwrap_or_default(),
+        app.environment.now(),
+    )
+    .await
+    .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?;
     let plate = super::get(&mut tx, experiment, id).await?;
     tx.commit().await?;
     Ok(data(PlateBody::from(plate)))
@@ -124,9 +129,9 @@ pub async fn rename_plate(
     Path((experiment, plate)): Path<(String, String)>,
     JsonBody(body): JsonBody<Rename>,
 ) -> ApiResult<impl IntoResponse> {
+    let name = check_name("name", &body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let plate = parse_id("plate", &plate)?;
-    let name = check_name("name", &body.name)?;
     let mut tx = app.environment.db.write().await?;
     let renamed = queries::rename(&mut tx, experiment, plate, &name, app.environment.now())
         .await

@@ -1,6 +1,6 @@
 //! HTTP of raster tiles.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -8,7 +8,7 @@ use super::{EncodedTile, TileFormat, TileRequest};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{Query, TileUser, not_modified, parse_id};
+use crate::http::{Path, Query, TileUser, not_modified, parse_id};
 use crate::resources::experiment::authorize;
 
 impl TileRequest {

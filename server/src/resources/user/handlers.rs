@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,17 +13,17 @@ use super::queries;
 use crate::app::App;
 use crate::auth::password;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{JsonBody, RequestBody, token_cookie};
+use crate::http::{JsonBody, RequestBody, came_by_https, token_cookie};
 
 /// Name and password.
 #[derive(Deserialize, ToSchema)]
 pub struct Credentials {
     /// Login name.
-    #[serde(default)]
-    username: String,
+    #[schema(value_type = String)]
+    username: Option<String>,
     /// Password in plain text.
-    #[serde(default)]
-    password: String,
+    #[schema(value_type = String)]
+    password: Option<String>,
 }
 
 impl RequestBody for Credentials {
@@ -49,19 +49,25 @@ static NOBODY: LazyLock<String> =
     security(()))]
 pub async fn log_in(
     State(app): State<App>,
-    JsonBody(credentials): JsonBody<Credentials>,
+    headers: HeaderMap,
+    JsonBody(Credentials { username, password }): JsonBody<Credentials>,
 ) -> ApiResult<Response> {
     let refused = || ApiError::unauthorized("Invalid credentials");
-    if credentials.username.is_empty() || credentials.password.is_empty() {
+    let (username, password) = username.zip(password).ok_or_else(refused)?;
+    if username.is_empty() || password.is_empty() {
         return Err(refused());
     }
-    let user = queries::find(&mut app.environment.db.read().await?, &credentials.username).await?;
+    let user = queries::find(&mut app.environment.db.read().await?, &username).await?;
     let hash = user.as_ref().map_or_else(|| NOBODY.clone(), |user| user.password_hash.clone());
-    let matches = password::matches(credentials.password, hash).await?;
+    let matches = password::matches(password, hash).await?;
     let user = user.filter(|_| matches).ok_or_else(refused)?;
-    let access_token =
-        app.tokens.issue(user.id, &user.name, app.environment.now()).map_err(ApiError::internal)?;
-    let cookie = token_cookie(&access_token, app.tokens.lifetime().as_secs());
+    let access_token = app
+        .tokens
+        .issue(user.id, &user.name, user.token_generation, app.environment.now())
+        .map_err(ApiError::internal)?;
+    let secure = app.config.trust_forwarded && came_by_https(&headers);
+    let lifetime_s = app.tokens.lifetime().as_secs();
+    let cookie = token_cookie(&access_token, &app.config.base_path, lifetime_s, secure);
     let mut response = Json(AccessToken { access_token }).into_response();
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);

@@ -18,6 +18,8 @@ pub struct User {
     pub email: String,
     /// Argon2id hash in PHC format.
     pub password_hash: String,
+    /// Which generation of the user's tokens counts; the others are revoked.
+    pub token_generation: i64,
 }
 
 /// Why a user could not be added or changed.
@@ -77,7 +79,7 @@ pub async fn add(
     Ok(id)
 }
 
-/// Give a user another password. Hashing takes a moment on purpose: not for async request paths.
+/// Give a user another password, which revokes all tokens. Hashing takes a moment on purpose: not for async request paths.
 ///
 /// # Errors
 /// [`UserError`] says what was wanted.
@@ -88,6 +90,22 @@ pub async fn set_password(environment: &Environment, name: &str, password: &str)
         return Err(UserError::Unknown(name.to_owned()));
     }
     tx.commit().await?;
+    environment.permissions.forget();
+    Ok(())
+}
+
+/// Let none of the tokens count that a user was given so far. Another process may take up to five seconds
+/// to notice.
+///
+/// # Errors
+/// [`UserError::Unknown`].
+pub async fn revoke_tokens(environment: &Environment, name: &str) -> Result<(), UserError> {
+    let mut tx = environment.db.write().await?;
+    if !queries::revoke_tokens(&mut tx, name, environment.now()).await? {
+        return Err(UserError::Unknown(name.to_owned()));
+    }
+    tx.commit().await?;
+    environment.permissions.forget();
     Ok(())
 }
 
@@ -105,6 +123,7 @@ pub async fn remove(environment: &Environment, name: &str) -> Result<(), UserErr
         return Err(UserError::Unknown(name.to_owned()));
     }
     tx.commit().await?;
+    environment.permissions.forget();
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! HTTP of workflows: describe, submit, watch.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -11,7 +11,7 @@ use super::queries;
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult, ErrorKind};
-use crate::http::{AuthUser, Data, JsonBody, Message, Query, RequestBody, data, ok, parse_id};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, ok, parse_id};
 use crate::resources::experiment::{authorize, queries as experiments};
 use crate::workflow::description::WorkflowDescription;
 use crate::workflow::task::{TaskStatus, TaskTree, tree};
@@ -85,8 +85,8 @@ pub async fn set_description(
     Path(experiment): Path<String>,
     JsonBody(body): JsonBody<StoreDescription>,
 ) -> ApiResult<impl IntoResponse> {
-    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let description = WorkflowDescription::parse(&body.description).map_err(ApiError::malformed)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
     let text = description.to_json().to_string();
     let now = app.environment.now();
@@ -106,9 +106,11 @@ pub async fn submit_workflow(
     Path(experiment): Path<String>,
     JsonBody(body): JsonBody<SubmitWorkflow>,
 ) -> ApiResult<impl IntoResponse> {
+    let given = body.description.as_ref().map(WorkflowDescription::parse).transpose();
+    let given = given.map_err(ApiError::malformed)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
-    let description = match &body.description {
-        Some(value) => WorkflowDescription::parse(value).map_err(ApiError::malformed)?,
+    let description = match given {
+        Some(description) => description,
         None => stored_description(&app, experiment).await?,
     };
     let experiment = experiments::find(&mut app.environment.db.read().await?, experiment)
@@ -122,16 +124,17 @@ pub async fn submit_workflow(
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/workflow/status", tag = "workflow",
     params(("experiment_id" = String, Path),
         ("depth" = Option<i64>, Query, description = "Levels below the workflow; 2 shows steps")),
-    responses((status = 200, body = Data<Option<TaskTree>>), (status = 403), (status = 404)))]
+    responses((status = 200, body = Data<Option<TaskTree>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn get_status(
     State(app): State<App>,
     user: AuthUser,
     Path(experiment): Path<String>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
+    let depth = query.number::<i64>("depth")?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     // A negative depth shows not even the root.
-    let depth = match query.number::<i64>("depth")? {
+    let depth = match depth {
         Some(depth) if depth < 0 => return Ok(data(None)),
         Some(depth) => usize::try_from(depth).unwrap_or(usize::MAX),
         None => DEFAULT_DEPTH,

@@ -1,0 +1,198 @@
+//! Every route: who may use it, and what it is asked for.
+
+use serde_json::{Value, json};
+
+/// What a caller needs at least; later ones include the earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Needs {
+    /// Nothing, not even a token.
+    Nothing,
+    /// A token, whoever it belongs to.
+    Token,
+    /// The right to read the experiment.
+    Read,
+    /// The right to change it.
+    Write,
+    /// To own it.
+    Own,
+}
+
+/// What a request carries beside its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carries {
+    /// Parameters: in the query of GET and DELETE, in the JSON body of POST and PUT.
+    Parameters,
+    /// A file in a form. It is a stream, so rights come before what is in it.
+    Form,
+    /// A login: what is missing from it is a failed login.
+    Login,
+}
+
+/// A route, and what the rule needs to know of it.
+#[derive(Debug)]
+pub struct Row {
+    /// The method.
+    pub method: &'static str,
+    /// The path, as in the router.
+    pub path: &'static str,
+    /// Who may use it.
+    pub needs: Needs,
+    /// What a request carries.
+    pub carries: Carries,
+    /// The required parameters, all of them right.
+    pub required: Value,
+    /// Values of the wrong type, for required and optional parameters.
+    pub wrong: Vec<(&'static str, Value)>,
+}
+
+impl Row {
+    fn required(self, required: Value) -> Self {
+        Self { required, ..self }
+    }
+
+    fn wrong(self, wrong: &[(&'static str, Value)]) -> Self {
+        Self { wrong: wrong.to_vec(), ..self }
+    }
+
+    fn carries(self, carries: Carries) -> Self {
+        Self { carries, ..self }
+    }
+
+    /// The part of the path before the id of a child of the experiment, such as `plates`.
+    pub fn child(&self) -> Option<&'static str> {
+        let below = self.path.strip_prefix("/api/experiments/{e}/")?;
+        let segments: Vec<_> = below.split('/').collect();
+        let id = segments.iter().position(|segment| segment.starts_with('{'))?;
+        Some(segments[id - 1])
+    }
+
+    /// Whether it is below an experiment.
+    pub fn has_experiment(&self) -> bool {
+        self.path.contains("{e}")
+    }
+}
+
+/// An experiment to create.
+pub fn new_experiment(name: &str) -> Value {
+    json!({
+        "name": name,
+        "workflow_type": "canonical",
+        "microscope_type": "cellvoyager",
+        "plate_format": 384,
+        "plate_acquisition_mode": "basic",
+    })
+}
+
+/// All routes there are; requests give things the name `new`.
+pub fn rows(new: &str) -> Vec<Row> {
+    use Needs::{Nothing, Own, Read, Token, Write};
+
+    let row = |method, path, needs| Row {
+        method,
+        path,
+        needs,
+        carries: Carries::Parameters,
+        required: json!({}),
+        wrong: Vec::new(),
+    };
+    // Below an experiment.
+    macro_rules! below {
+        ($method:literal, $path:literal, $needs:expr) => {
+            row($method, concat!("/api/experiments/{e}", $path), $needs)
+        };
+    }
+    let new_name = || json!({"name": new});
+    let no_name = [("name", json!(7))];
+    let tile = || json!({"x": 0, "y": 0, "z": 0});
+    let no_tile = ["x", "y", "z", "min", "max", "format"].map(|key| (key, json!("nothing")));
+    let plane = || {
+        json!({
+            "plate_name": "plate", "cycle_index": 0, "well_name": "A01", "well_pos_x": 0, "well_pos_y": 0,
+            "tpoint": 0, "zplane": 0,
+        })
+    };
+    let no_plane =
+        ["cycle_index", "well_pos_x", "well_pos_y", "tpoint", "zplane"].map(|key| (key, json!("x")));
+    let no_layer = ["tpoint", "zplane"].map(|key| (key, json!("first")));
+    let no_files = [("files", json!("a.mlf"))];
+    let login = json!({"username": "owner", "password": tm_tests::app::PASSWORD});
+
+    vec![
+        row("GET", "/", Nothing),
+        row("GET", "/api/openapi.json", Nothing),
+        row("POST", "/auth", Nothing)
+            .carries(Carries::Login)
+            .required(login)
+            .wrong(&[("username", json!(7)), ("password", json!(["x"]))]),
+        row("GET", "/api/workflow_types", Token),
+        row("GET", "/api/microscope_types", Token),
+        row("GET", "/api/acquisition_modes", Token),
+        row("GET", "/api/experiments", Token),
+        row("POST", "/api/experiments", Token).required(new_experiment(&format!("{new}, made"))).wrong(&[
+            ("name", json!(7)),
+            ("description", json!(7)),
+            ("workflow_type", json!(7)),
+            ("microscope_type", json!(7)),
+            ("plate_format", json!("many")),
+            ("plate_acquisition_mode", json!(7)),
+        ]),
+        below!("GET", "", Read),
+        below!("PUT", "", Write).required(new_name()).wrong(&no_name),
+        below!("DELETE", "", Own),
+        below!("GET", "/plates", Read),
+        below!("POST", "/plates", Write)
+            .required(new_name())
+            .wrong(&[("name", json!(7)), ("description", json!(7))]),
+        below!("GET", "/plates/{p}", Read),
+        below!("PUT", "/plates/{p}", Write).required(new_name()).wrong(&no_name),
+        below!("DELETE", "/plates/{p}", Write),
+        below!("GET", "/acquisitions", Read),
+        below!("POST", "/acquisitions", Write)
+            .required(json!({"plate_name": "plate", "name": new}))
+            .wrong(&[("plate_name", json!(7)), ("name", json!(7)), ("description", json!(7))]),
+        below!("GET", "/acquisitions/{a}", Read),
+        below!("PUT", "/acquisitions/{a}", Write).required(new_name()).wrong(&no_name),
+        below!("DELETE", "/acquisitions/{a}", Write),
+        below!("POST", "/acquisitions/{a}/upload/register", Write)
+            .required(json!({"files": ["b.mlf"]}))
+            .wrong(&no_files),
+        below!("POST", "/acquisitions/{a}/upload/validity-check", Write)
+            .required(json!({"files": ["b.mlf"]}))
+            .wrong(&no_files),
+        below!("GET", "/acquisitions/{a}/upload/count", Read),
+        below!("POST", "/acquisitions/{a}/microscope-file", Write)
+            .carries(Carries::Form)
+            .required(json!({"file": "a.mlf"}))
+            .wrong(&[("file", json!("not in a form"))]),
+        below!("GET", "/acquisitions/{a}/images", Read),
+        below!("GET", "/acquisitions/{a}/metadata", Read),
+        below!("GET", "/wells", Read),
+        below!("GET", "/wells/{w}", Read),
+        below!("PUT", "/wells/{w}", Write)
+            .required(json!({"description": {"dose": 1}}))
+            .wrong(&[("description", json!("text"))]),
+        below!("GET", "/sites", Read).wrong(&["well_pos_y", "well_pos_x"].map(|key| (key, json!("left")))),
+        below!("GET", "/sites/{s}", Read),
+        below!("GET", "/cycles", Read).wrong(&[("index", json!("first"))]),
+        below!("GET", "/cycles/{y}", Read),
+        below!("GET", "/channels", Read),
+        below!("GET", "/channels/{c}", Read),
+        below!("PUT", "/channels/{c}", Write).required(new_name()).wrong(&no_name),
+        below!("GET", "/channels/{c}/image-file", Read).required(plane()).wrong(&no_plane),
+        below!("GET", "/channels/{c}/image-files", Read).required(plane()).wrong(&no_plane),
+        below!("GET", "/channel_layers", Read).wrong(&no_layer),
+        below!("GET", "/channel_layers/{l}/tiles", Read).required(tile()).wrong(&no_tile),
+        below!("GET", "/channel_layer/{l}/tiles", Read).required(tile()).wrong(&no_tile),
+        below!("GET", "/segmentation_layers", Read).wrong(&no_layer),
+        below!("GET", "/workflow/description", Read),
+        below!("POST", "/workflow/description", Write)
+            .required(json!({"description": {"type": "canonical", "stages": []}}))
+            .wrong(&[("description", json!("text"))]),
+        below!("POST", "/workflow/submit", Write).wrong(&[("description", json!("text"))]),
+        below!("GET", "/workflow/status", Read).wrong(&[("depth", json!("deep"))]),
+        below!("GET", "/workflow/jobs", Read)
+            .required(json!({"step_name": "metaextract"}))
+            .wrong(&["index", "batch_size"].map(|key| (key, json!("x")))),
+        below!("GET", "/workflow/jobs/{j}/log", Read),
+    ]
+}
