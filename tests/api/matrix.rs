@@ -173,7 +173,8 @@ async fn check(
     let fits = answer.status == status
         && error["type"].as_str().unwrap_or_default() == kind
         && (status == 200
-            || (error["status_code"] == status && error["message"].as_str().is_some_and(|text| text != "")))
+            || (error["status_code"] == status
+                && error["message"].as_str().is_some_and(|text| !text.is_empty())))
         && head.is_none_or(|head| head == status);
     if !fits {
         let (method, got) = (row.method, &answer.body);
