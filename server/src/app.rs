@@ -18,6 +18,7 @@ use crate::http::trace;
 use crate::openapi;
 use crate::resources::tile::Tiles;
 use crate::routes;
+use crate::store::DatabaseLock;
 use crate::sweep;
 use crate::workflow::Workflows;
 
@@ -36,6 +37,8 @@ pub struct App {
     pub tiles: Tiles,
     /// Submitted workflows.
     pub workflows: Workflows,
+    /// Keeps other servers from a database that several could reach.
+    _database: Option<Arc<DatabaseLock>>,
 }
 
 impl App {
@@ -51,6 +54,7 @@ impl App {
             None => token::stored_key(&environment.data.secret()).map_err(unusable)?,
         };
         let tokens = Tokens::new(&key, config.token_lifetime);
+        let database = environment.db.lock().await?.map(Arc::new);
         sweep::at_start(&environment).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
         let workflows = Workflows::local(environment.clone(), config.cores);
@@ -61,6 +65,7 @@ impl App {
             permissions: Permissions::default(),
             workflows,
             tiles,
+            _database: database,
         })
     }
 

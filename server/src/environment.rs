@@ -10,8 +10,8 @@ use tm_engine::{Engine, EngineError};
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::resources::layer::Maps;
-use crate::storage::DataDir;
 use crate::storage::images::OpenImages;
+use crate::storage::{DataDir, Space};
 use crate::store::{Clock, Db, StoreError, SystemClock};
 
 /// Handles to everything a request or a job needs; cheap to clone.
@@ -21,6 +21,8 @@ pub struct Environment {
     pub db: Db,
     /// The files.
     pub data: DataDir,
+    /// The room for more of them.
+    pub space: Space,
     /// Where pixels are computed.
     pub compute: Compute,
     /// Opened images, kept for the next reader.
@@ -94,6 +96,7 @@ impl Environment {
         Ok(Self {
             db,
             data,
+            space: Space::new(&config.data_dir, config.reserve_bytes),
             compute: Compute::new(engine, config.cores),
             images: Arc::default(),
             maps: Maps::default(),

@@ -2,6 +2,17 @@
 
 use serde_json::{Value, json};
 use tm_tests::app::{OWNER, READER, STRANGER, TestApp};
+use tm_tests::databases::Database;
+
+tm_tests::on_each_database![
+    nobody_gets_in_without_a_token,
+    a_stranger_is_forbidden_everything_with_403,
+    a_reader_reads_and_changes_nothing,
+    a_reader_with_write_access_may_change,
+    an_unknown_experiment_is_404_on_every_route,
+    an_unknown_or_foreign_child_is_404_on_every_route,
+    ids_of_earlier_servers_are_understood,
+];
 
 /// Method, path below the experiment, body with all required keys, and whether it changes something.
 fn routes() -> Vec<(&'static str, &'static str, Value, bool)> {
@@ -39,9 +50,8 @@ fn routes() -> Vec<(&'static str, &'static str, Value, bool)> {
     ]
 }
 
-#[tokio::test]
-async fn nobody_gets_in_without_a_token() {
-    let app = TestApp::start().await;
+async fn nobody_gets_in_without_a_token(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     let client = app.anonymous();
     for (method, path, body, _) in routes() {
@@ -50,9 +60,8 @@ async fn nobody_gets_in_without_a_token() {
     }
 }
 
-#[tokio::test]
-async fn a_stranger_is_forbidden_everything_with_403() {
-    let app = TestApp::start().await;
+async fn a_stranger_is_forbidden_everything_with_403(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     let stranger = app.client(STRANGER).await;
     for (method, path, body, _) in routes() {
@@ -61,9 +70,8 @@ async fn a_stranger_is_forbidden_everything_with_403() {
     }
 }
 
-#[tokio::test]
-async fn a_reader_reads_and_changes_nothing() {
-    let app = TestApp::start().await;
+async fn a_reader_reads_and_changes_nothing(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = app.acquisition().await;
     planted(&app, &experiment).await;
     let reader = app.client(READER).await;
@@ -77,18 +85,16 @@ async fn a_reader_reads_and_changes_nothing() {
     }
 }
 
-#[tokio::test]
-async fn a_reader_with_write_access_may_change() {
-    let app = TestApp::start().await;
+async fn a_reader_with_write_access_may_change(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     app.sql("update experiment_shares set write_access = true").await;
     app.app.permissions.forget();
     app.client(READER).await.put(&experiment, &json!({"name": "renamed"})).await.says("ok");
 }
 
-#[tokio::test]
-async fn an_unknown_experiment_is_404_on_every_route() {
-    let app = TestApp::start().await;
+async fn an_unknown_experiment_is_404_on_every_route(database: Database) {
+    let app = TestApp::start_on(database).await;
     let owner = app.client(OWNER).await;
     for (method, path, body, _) in routes() {
         for experiment in ["/api/experiments/99", "/api/experiments/bogus"] {
@@ -98,9 +104,8 @@ async fn an_unknown_experiment_is_404_on_every_route() {
     }
 }
 
-#[tokio::test]
-async fn an_unknown_or_foreign_child_is_404_on_every_route() {
-    let app = TestApp::start().await;
+async fn an_unknown_or_foreign_child_is_404_on_every_route(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = app.acquisition().await;
     planted(&app, &experiment).await;
     let owner = app.client(OWNER).await;
@@ -137,9 +142,8 @@ async fn an_unknown_or_foreign_child_is_404_on_every_route() {
     );
 }
 
-#[tokio::test]
-async fn ids_of_earlier_servers_are_understood() {
-    let app = TestApp::start().await;
+async fn ids_of_earlier_servers_are_understood(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = app.acquisition().await;
     assert_eq!(experiment, "/api/experiments/1");
     let owner = app.client(OWNER).await;

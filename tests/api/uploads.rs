@@ -5,8 +5,30 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tm_server::resources::file::{self, FileError, UploadOutcome};
 use tm_tests::app::{Client, OWNER, READER, TestApp};
+use tm_tests::databases::Database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+tm_tests::on_each_database![
+    files_are_registered_uploaded_and_counted_until_the_acquisition_is_complete,
+    a_complete_acquisition_waits_again_for_files_registered_later,
+    registering_answers_for_this_acquisition_only_and_can_be_repeated,
+    names_are_secured_and_equal_ones_merged,
+    a_list_of_files_that_cannot_be_registered_is_malformed,
+    names_are_judged_in_the_order_asked,
+    a_file_of_both_kinds_is_one_file_in_two_lists,
+    a_file_for_an_unknown_acquisition_is_404_and_foreign_ones_are_too,
+    of_two_uploads_of_a_file_the_first_wins,
+    of_many_uploads_at_once_exactly_one_stores_the_file,
+    a_client_that_hangs_up_leaves_no_file_and_no_stuck_row,
+    an_upload_that_is_dropped_by_the_server_gives_the_file_back,
+    a_file_that_cannot_be_written_fails_and_can_be_tried_again,
+    a_file_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not,
+    three_hundred_files_arrive_whole,
+    a_file_whose_acquisition_is_deleted_meanwhile_leaves_nothing,
+    a_start_tidies_up_what_a_crash_left_of_uploads,
+    a_batch_registers_and_imports_without_http,
+];
 
 const IMAGE: &str = "exp_D03_T0001F001L01A01Z01C01.png";
 const METADATA: &str = "MeasurementData.mlf";
@@ -64,9 +86,8 @@ async fn answer_on(mut connection: TcpStream) -> String {
     body["message"].as_str().unwrap().to_owned()
 }
 
-#[tokio::test]
-async fn files_are_registered_uploaded_and_counted_until_the_acquisition_is_complete() {
-    let app = TestApp::start().await;
+async fn files_are_registered_uploaded_and_counted_until_the_acquisition_is_complete(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let count = async || owner.get(&format!("{acquisition}/upload/count")).await.data().clone();
@@ -96,9 +117,8 @@ async fn files_are_registered_uploaded_and_counted_until_the_acquisition_is_comp
     assert_eq!(stored, b"pixels");
 }
 
-#[tokio::test]
-async fn a_complete_acquisition_waits_again_for_files_registered_later() {
-    let app = TestApp::start().await;
+async fn a_complete_acquisition_waits_again_for_files_registered_later(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA]).await;
@@ -113,9 +133,8 @@ async fn a_complete_acquisition_waits_again_for_files_registered_later() {
     );
 }
 
-#[tokio::test]
-async fn registering_answers_for_this_acquisition_only_and_can_be_repeated() {
-    let app = TestApp::start().await;
+async fn registering_answers_for_this_acquisition_only_and_can_be_repeated(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let body = json!({"plate_name": "plate", "name": "second"});
@@ -128,9 +147,8 @@ async fn registering_answers_for_this_acquisition_only_and_can_be_repeated() {
     assert_eq!(owner.get(&format!("{second}/metadata")).await.all("name"), ["second.mlf"]);
 }
 
-#[tokio::test]
-async fn names_are_secured_and_equal_ones_merged() {
-    let app = TestApp::start().await;
+async fn names_are_secured_and_equal_ones_merged(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let names = ["my data.mlf", "my_data.mlf", "../../../etc/my data.mlf", "ü é.mlf"];
@@ -143,9 +161,8 @@ async fn names_are_secured_and_equal_ones_merged() {
     assert_eq!(app.uploaded_files(), files);
 }
 
-#[tokio::test]
-async fn a_list_of_files_that_cannot_be_registered_is_malformed() {
-    let app = TestApp::start().await;
+async fn a_list_of_files_that_cannot_be_registered_is_malformed(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let path = format!("{acquisition}/upload/register");
@@ -164,9 +181,8 @@ async fn a_list_of_files_that_cannot_be_registered_is_malformed() {
     owner.upload(&acquisition, &longest, "x").await.says("ok");
 }
 
-#[tokio::test]
-async fn names_are_judged_in_the_order_asked() {
-    let app = TestApp::start().await;
+async fn names_are_judged_in_the_order_asked(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let path = format!("{acquisition}/upload/validity-check");
@@ -180,9 +196,8 @@ async fn names_are_judged_in_the_order_asked() {
     owner.post(&path, &json!({})).await.fails(400, "MissingPOSTParameterError");
 }
 
-#[tokio::test]
-async fn a_file_of_both_kinds_is_one_file_in_two_lists() {
-    let app = TestApp::start().await;
+async fn a_file_of_both_kinds_is_one_file_in_two_lists(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     assert_eq!(owner.register(&acquisition, &[BOTH]).await.data(), &json!([BOTH]));
@@ -196,9 +211,8 @@ async fn a_file_of_both_kinds_is_one_file_in_two_lists() {
     assert_eq!(app.uploaded_files(), [format!("1/uploads/1/{BOTH}")]);
 }
 
-#[tokio::test]
-async fn a_file_for_an_unknown_acquisition_is_404_and_foreign_ones_are_too() {
-    let app = TestApp::start().await;
+async fn a_file_for_an_unknown_acquisition_is_404_and_foreign_ones_are_too(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     for id in ["99", "x!"] {
@@ -214,9 +228,8 @@ async fn a_file_for_an_unknown_acquisition_is_404_and_foreign_ones_are_too() {
     owner.upload(&path, METADATA, "x").await.fails(404, "ResourceNotFoundError");
 }
 
-#[tokio::test]
-async fn of_two_uploads_of_a_file_the_first_wins() {
-    let app = TestApp::start().await;
+async fn of_two_uploads_of_a_file_the_first_wins(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA, IMAGE]).await;
@@ -234,9 +247,8 @@ async fn of_two_uploads_of_a_file_the_first_wins() {
     assert_eq!(std::fs::read(app.app.environment.data.uploads(1, 1).join(METADATA)).unwrap(), content);
 }
 
-#[tokio::test]
-async fn of_many_uploads_at_once_exactly_one_stores_the_file() {
-    let app = TestApp::start().await;
+async fn of_many_uploads_at_once_exactly_one_stores_the_file(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA, IMAGE]).await;
@@ -262,9 +274,8 @@ async fn of_many_uploads_at_once_exactly_one_stores_the_file() {
     assert_eq!(app.uploaded_files().len(), 1);
 }
 
-#[tokio::test]
-async fn a_client_that_hangs_up_leaves_no_file_and_no_stuck_row() {
-    let app = TestApp::start().await;
+async fn a_client_that_hangs_up_leaves_no_file_and_no_stuck_row(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA]).await;
@@ -277,9 +288,8 @@ async fn a_client_that_hangs_up_leaves_no_file_and_no_stuck_row() {
     owner.upload(&acquisition, METADATA, "words").await.says("ok");
 }
 
-#[tokio::test]
-async fn an_upload_that_is_dropped_by_the_server_gives_the_file_back() {
-    let app = TestApp::start().await;
+async fn an_upload_that_is_dropped_by_the_server_gives_the_file_back(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA]).await;
@@ -295,9 +305,8 @@ async fn an_upload_that_is_dropped_by_the_server_gives_the_file_back() {
     assert_eq!(app.uploaded_files(), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn a_file_that_cannot_be_written_fails_and_can_be_tried_again() {
-    let app = TestApp::start().await;
+async fn a_file_that_cannot_be_written_fails_and_can_be_tried_again(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA]).await;
@@ -311,9 +320,8 @@ async fn a_file_that_cannot_be_written_fails_and_can_be_tried_again() {
     owner.upload(&acquisition, METADATA, "words").await.says("ok");
 }
 
-#[tokio::test]
-async fn a_file_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not() {
-    let app = TestApp::start_with(|config| {
+async fn a_file_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not(database: Database) {
+    let app = TestApp::start_on_with(database, |config| {
         config.max_upload_bytes = 200_000;
         config.max_body_bytes = 1000;
     })
@@ -329,9 +337,8 @@ async fn a_file_over_the_limit_is_refused_with_413_and_one_at_the_limit_is_not()
     owner.upload(&acquisition, METADATA, vec![1; 200_000]).await.says("ok");
 }
 
-#[tokio::test]
-async fn three_hundred_files_arrive_whole() {
-    let app = TestApp::start().await;
+async fn three_hundred_files_arrive_whole(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let names: Vec<_> = (0..300).map(|site| format!("exp_D03_T0001F{site:03}L01A01Z01C01.png")).collect();
@@ -356,9 +363,8 @@ async fn three_hundred_files_arrive_whole() {
     }
 }
 
-#[tokio::test]
-async fn a_file_whose_acquisition_is_deleted_meanwhile_leaves_nothing() {
-    let app = TestApp::start().await;
+async fn a_file_whose_acquisition_is_deleted_meanwhile_leaves_nothing(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA]).await;
@@ -376,9 +382,8 @@ async fn a_file_whose_acquisition_is_deleted_meanwhile_leaves_nothing() {
     assert_eq!(app.uploaded_files(), Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn a_start_tidies_up_what_a_crash_left_of_uploads() {
-    let app = TestApp::start().await;
+async fn a_start_tidies_up_what_a_crash_left_of_uploads(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (_, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &[METADATA, IMAGE, BOTH, "kept.part.mlf"]).await;
@@ -406,9 +411,8 @@ async fn a_start_tidies_up_what_a_crash_left_of_uploads() {
     owner.upload(&acquisition, METADATA, "words").await.says("ok");
 }
 
-#[tokio::test]
-async fn a_batch_registers_and_imports_without_http() {
-    let app = TestApp::start().await;
+async fn a_batch_registers_and_imports_without_http(database: Database) {
+    let app = TestApp::start_on(database).await;
     app.acquisition().await;
     let environment = &app.app.environment;
     let microscope = tm_server::microscopes::find("cellvoyager").unwrap();

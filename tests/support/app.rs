@@ -19,6 +19,8 @@ use tm_server::workflow::Workflows;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::databases::Database;
+
 /// Signs the tokens of all test servers.
 pub const SECRET: &str = "a secret for tests only";
 /// Password of every test user.
@@ -59,6 +61,8 @@ pub struct TestApp {
     http: reqwest::Client,
     server: JoinHandle<()>,
     _directory: TempDir,
+    /// Where its rows are.
+    pub database: Database,
 }
 
 impl Drop for TestApp {
@@ -121,11 +125,22 @@ impl TestApp {
         Self::start_with(|_| {}).await
     }
 
+    /// Start a server on a database.
+    pub async fn start_on(database: Database) -> Self {
+        Self::start_on_with(database, |_| {}).await
+    }
+
     /// Start a server after a change to its settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on_with(Database::Sqlite, change).await
+    }
+
+    /// Start a server on a database after a change to its settings.
+    pub async fn start_on_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let directory = TempDir::new().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000_000)));
-        let app = open(directory.path().to_owned(), Arc::clone(&clock), change).await;
+        let url = database.url().map(str::to_owned);
+        let app = open(directory.path().to_owned(), url, Arc::clone(&clock), change).await;
         for name in [OWNER, READER, STRANGER] {
             user::add(&app.environment, name, &format!("{name}@example.org"), PASSWORD).await.unwrap();
         }
@@ -135,7 +150,7 @@ impl TestApp {
         let server = tokio::spawn(async move {
             serving.serve(listener, std::future::pending()).await.unwrap();
         });
-        Self { app, clock, base, http: reqwest::Client::new(), server, _directory: directory }
+        Self { app, clock, base, http: reqwest::Client::new(), server, _directory: directory, database }
     }
 
     /// The time on its clock, in microseconds since 1970.
@@ -192,8 +207,11 @@ impl TestApp {
 
     /// Run a statement on the database, for rows that no route makes.
     pub async fn sql(&self, statement: &str) {
-        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.unwrap();
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.app.environment.db {
+            Db::Sqlite { writer, .. } => drop(sqlx::query(statement).execute(writer).await.unwrap()),
+            Db::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
+        }
     }
 
     /// All files below the uploads of an acquisition, by path below the data directory.
@@ -217,9 +235,17 @@ impl TestApp {
 }
 
 /// The application on a data directory, with a clock of its own.
-async fn open(data_dir: PathBuf, clock: Arc<TestClock>, change: impl FnOnce(&mut Config)) -> App {
+async fn open(
+    data_dir: PathBuf,
+    database_url: Option<String>,
+    clock: Arc<TestClock>,
+    change: impl FnOnce(&mut Config),
+) -> App {
     let settings = Settings {
         data_dir: Some(data_dir),
+        database_url,
+        // How full the disk is below a test is none of its business.
+        reserve_mb: Some(0),
         backend: Some("cpu".to_owned()),
         secret_key: Some(SECRET.to_owned()),
         ..Settings::default()

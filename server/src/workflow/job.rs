@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::arguments::Arguments;
 use super::log::JobLog;
-use super::steps::{self, StepError};
+use super::steps::{self, Step, StepError};
 use super::task::TaskState;
 use crate::environment::Environment;
 use crate::resources::experiment::{Experiment, queries as experiments};
@@ -144,22 +144,15 @@ async fn execute(
             Arguments::from_json(step.batch_arguments(), &job.arguments).map_err(StepError::Input)?;
         let context =
             JobContext { environment: environment.clone(), experiment, task: stored.id, arguments, log };
-        let result = match job.phase {
-            Phase::Init => match step.init(&context).await {
-                Ok(batches) => add_run_jobs(&context, stored.submission_id, &job, batches).await,
-                Err(error) => Err(error),
-            },
-            Phase::Run => step.run(&context, &job.batch).await,
-            Phase::Collect => step.collect(&context).await,
-        };
+        let result = perform(step, &context, stored.submission_id, &job).await;
         match &result {
             Ok(()) => context.log.completed(),
-            Err(error) => context.log.failed(&error.to_string()),
+            Err(error) => context.log.failed(&error.reason()),
         }
         result
     };
     match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| error.reason()),
         Err(panic) => {
             let message = panic
                 .downcast_ref::<String>()
@@ -177,6 +170,16 @@ async fn execute(
             }
             Err(format!("panic: {message}"))
         }
+    }
+}
+
+/// Do the step's part, if there is room for what it makes.
+async fn perform(step: &dyn Step, context: &JobContext, submission: i64, job: &Job) -> Result<(), StepError> {
+    context.environment.space.check()?;
+    match job.phase {
+        Phase::Init => add_run_jobs(context, submission, job, step.init(context).await?).await,
+        Phase::Run => step.run(context, &job.batch).await,
+        Phase::Collect => step.collect(context).await,
     }
 }
 

@@ -14,6 +14,7 @@ use super::task::TaskState;
 use crate::environment::Environment;
 use crate::resources::experiment::{Experiment, queries as experiments};
 use crate::resources::workflow::queries::{self, NewTask};
+use crate::storage::StorageError;
 use crate::store::{Result, StoreError, Tx};
 
 /// Exit code of a phase one of whose jobs failed (`EX_SOFTWARE` of `sysexits.h`).
@@ -30,6 +31,9 @@ pub enum SubmitError {
     /// A workflow of this experiment runs already.
     #[error("a workflow of this experiment is running already")]
     Running,
+    /// There is too little room for what it would make.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -88,6 +92,7 @@ impl Workflows {
         description: &WorkflowDescription,
     ) -> std::result::Result<i64, SubmitError> {
         let plan = description.active().map_err(SubmitError::Description)?;
+        self.environment.space.check()?;
         let busy = self.claim(experiment.id).ok_or(SubmitError::Running)?;
         // A task of its own, because the caller may go away: what is stored must also be run.
         let stored = description.to_json().to_string();

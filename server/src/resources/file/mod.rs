@@ -20,6 +20,7 @@ use tokio::io::AsyncRead;
 use crate::environment::Environment;
 use crate::microscopes::{MicroscopeType, secure_filename};
 use crate::resources::acquisition::queries as acquisitions;
+use crate::storage::StorageError;
 use crate::storage::uploads::{self, ReceiveError, Swept};
 use crate::store::{Result as StoreResult, StoreError};
 
@@ -111,6 +112,9 @@ pub enum FileError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is too little room for more files.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// What [`register`] did.
@@ -182,6 +186,7 @@ pub async fn register(
     microscope: &dyn MicroscopeType,
     names: &[String],
 ) -> Result<RegisterReport, FileError> {
+    environment.space.check()?;
     let mut wanted = Vec::new();
     let mut ignored = 0;
     for raw in names {
@@ -226,11 +231,12 @@ pub async fn import(
     if let Some(outcome) = settled(environment, experiment, acquisition, &name).await? {
         return Ok(outcome);
     }
+    environment.space.check()?;
     let Some(claim) = Claim::take(environment, acquisition, &name).await? else {
         return Ok(UploadOutcome::InProgress);
     };
     let target = environment.data.uploads(experiment, acquisition).join(&name);
-    match uploads::receive(&target, source, limit).await {
+    match uploads::receive(&target, environment.space.watch(source), limit).await {
         Ok(_) => {
             if claim.complete().await? {
                 return Ok(UploadOutcome::Stored);
