@@ -1,6 +1,7 @@
-//! Tests of the file storage: camera images, OME-Zarr, statistics.
+//! Tests of what is stored: the database; camera images, OME-Zarr, statistics.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod databases;
 mod figures;
 mod images;
 mod layers;
@@ -9,3 +10,4 @@ mod planes;
 mod readers;
 mod statistics;
 mod tiff_builder;
+mod writers;
