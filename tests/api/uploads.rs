@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tm_server::resources::file::{self, FileError, UploadOutcome};
-use tm_tests::app::{Client, OWNER, READER, TestApp};
+use tm_tests::app::{Client, OWNER, READER, TestApp, UPLOAD_END};
 use tm_tests::databases::Database;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,22 +59,11 @@ async fn half_an_upload(
     name: &str,
     content: &[u8],
 ) -> (TcpStream, Vec<u8>) {
-    let mut body =
-        format!("--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n")
-            .into_bytes();
-    let middle = body.len() + content.len() / 2;
-    body.extend(content);
-    body.extend(b"\r\n--limit--\r\n");
-    let head = format!(
-        "POST {acquisition}/microscope-file HTTP/1.1\r\nHost: localhost\r\nAuthorization: JWT {}\r\n\
-         Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        app.token(OWNER).await,
-        body.len()
-    );
+    let mut request = app.client(OWNER).await.upload_bytes(acquisition, name, content);
+    let rest = request.split_off(request.len() - content.len() / 2 - UPLOAD_END.len());
     let mut connection = TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
-    connection.write_all(head.as_bytes()).await.unwrap();
-    connection.write_all(&body[..middle]).await.unwrap();
-    (connection, body.split_off(middle))
+    connection.write_all(&request).await.unwrap();
+    (connection, rest)
 }
 
 /// The message of the answer on a connection, which must be a success.

@@ -32,6 +32,9 @@ pub const READER: &str = "reader";
 /// May do nothing with that experiment.
 pub const STRANGER: &str = "stranger";
 
+/// What follows the content in [`Client::upload_bytes`].
+pub const UPLOAD_END: &[u8] = b"\r\n--limit--\r\n";
+
 /// A clock that moves when told.
 #[derive(Debug)]
 pub struct TestClock(AtomicI64);
@@ -267,6 +270,16 @@ pub struct Client {
 }
 
 impl Client {
+    /// Log in to a server that somebody else started.
+    ///
+    /// # Panics
+    /// When it refuses.
+    pub async fn log_in(base: &str, name: &str, password: &str) -> Self {
+        let client = Self { http: reqwest::Client::new(), base: base.to_owned(), token: None };
+        let answer = client.post("/auth", &json!({"username": name, "password": password})).await;
+        client.with_token(answer.body["access_token"].as_str().expect("a token"))
+    }
+
     /// The same client with another token.
     pub fn with_token(&self, token: &str) -> Self {
         Self { token: Some(token.to_owned()), ..self.clone() }
@@ -325,5 +338,22 @@ impl Client {
         let form = Form::new().part("file", Part::bytes(content.into()).file_name(name.to_owned()));
         let request = self.request(Method::POST, &format!("{acquisition}/microscope-file"));
         self.send(request.multipart(form)).await
+    }
+
+    /// The bytes of the same request, to be sent in pieces; the server closes the connection after its answer.
+    ///
+    /// # Panics
+    /// Without a token.
+    pub fn upload_bytes(&self, acquisition: &str, name: &str, content: &[u8]) -> Vec<u8> {
+        let start =
+            format!("--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let body = [start.as_bytes(), content, UPLOAD_END].concat();
+        let head = format!(
+            "POST {acquisition}/microscope-file HTTP/1.1\r\nHost: localhost\r\nAuthorization: JWT {}\r\n\
+             Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.token.as_deref().expect("a token"),
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
     }
 }

@@ -13,4 +13,5 @@ pub mod made_up_map;
 pub mod plates;
 pub mod program;
 pub mod python;
+pub mod small_disk;
 pub mod vectors;

@@ -4,16 +4,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::error::{Result, StorageError};
 
-/// How long the file system's word counts while there is enough.
-const FRESH_FOR: Duration = Duration::from_secs(1);
 /// How much a [`Watched`] source gives before the file system is asked again, in bytes.
 const WATCHED_BYTES: u64 = 64 << 20;
 
@@ -22,37 +19,26 @@ const WATCHED_BYTES: u64 = 64 << 20;
 pub struct Space {
     directory: Arc<PathBuf>,
     reserve: u64,
-    /// When there was enough for the last time.
-    enough_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Space {
     /// The space of the file system that `directory` lies on, of which `reserve` bytes stay free. A reserve of
     /// 0 is none: then only the file system itself says when it is full.
     pub fn new(directory: impl Into<PathBuf>, reserve: u64) -> Self {
-        Self { directory: Arc::new(directory.into()), reserve, enough_at: Arc::default() }
+        Self { directory: Arc::new(directory.into()), reserve }
     }
 
-    /// Check that there is more free than the reserve. Asks the file system once a second at most, but at every
-    /// call while there is too little, so that work goes on as soon as room was made.
+    /// Check that no less is free than the reserve. Asks the file system every time, which takes microseconds: what
+    /// is written in between can be more than the reserve.
     ///
     /// # Errors
-    /// [`StorageError::Reserve`] when there is not, [`StorageError::Io`] when the file system does not say.
+    /// [`StorageError::Reserve`] when less is free, [`StorageError::Io`] when the file system does not say.
     pub fn check(&self) -> Result<()> {
         if self.reserve == 0 {
             return Ok(());
         }
-        let mut enough_at = self.enough_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if enough_at.is_some_and(|at| at.elapsed() < FRESH_FOR) {
-            return Ok(());
-        }
         let free = free_bytes(&self.directory)?;
-        if free < self.reserve {
-            *enough_at = None;
-            return Err(StorageError::Reserve { free, reserve: self.reserve });
-        }
-        *enough_at = Some(Instant::now());
-        Ok(())
+        if free < self.reserve { Err(StorageError::Reserve { free, reserve: self.reserve }) } else { Ok(()) }
     }
 
     /// A source that fails once there is less free than the reserve; looked at every 64 MB.

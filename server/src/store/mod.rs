@@ -24,7 +24,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -80,16 +80,11 @@ impl Db {
             // removed after commits, so commits must last.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
-        let one = || SqlitePoolOptions::new().max_connections(1).acquire_timeout(PATIENCE);
-        let migrator = one().connect_with(options.clone()).await?;
+        let migrator = sqlite_pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("../migrations/sqlite").run(&migrator).await.map_err(StoreError::Migration)?;
         migrator.close().await;
-        let writer = one().connect_with(options.clone().busy_timeout(ATTEMPT)).await?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options.read_only(true))
-            .await?;
+        let writer = sqlite_pool(1).connect_with(options.clone().busy_timeout(ATTEMPT)).await?;
+        let readers = sqlite_pool(8).connect_with(options.read_only(true)).await?;
         Ok(Self::Sqlite { readers, writer, turn: Arc::default() })
     }
 
@@ -153,6 +148,14 @@ impl Db {
             Self::Postgres(pool) => pool.close().await,
         }
     }
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).before_acquire(
+        // A full disk makes SQLite end a transaction by itself, and the driver goes on believing in it: such a
+        // connection is replaced.
+        |connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))),
+    )
 }
 
 /// Begin to write once those who came before have, and once no other process writes.
