@@ -19,7 +19,7 @@ use tokio::net::TcpStream;
 
 tm_tests::on_each_database![
     uploads_to_a_full_disk_leave_whole_files_only_and_go_on_once_there_is_room,
-    an_upload_that_meets_the_full_disk_half_way_is_not_stuck_after_a_restart,
+    an_upload_that_meets_the_full_disk_half_way_is_given_back,
     below_the_reserve_nothing_new_is_stored_and_reading_and_deleting_go_on,
     a_workflow_that_fills_the_disk_fails_and_can_be_submitted_again,
     a_workflow_that_reaches_the_reserve_fails_and_can_be_submitted_again,
@@ -150,7 +150,33 @@ async fn uploads_to_a_full_disk_leave_whole_files_only_and_go_on_once_there_is_r
     assert_eq!(client.get(&acquisition).await.data()["status"], json!("COMPLETE"));
 }
 
-async fn an_upload_that_meets_the_full_disk_half_way_is_not_stuck_after_a_restart(database: Database) {
+/// Begin an upload, and let the disk fill up after the file is claimed and before a byte of it is written: on
+/// SQLite not even the database can be told that it failed.
+async fn meet_the_full_disk(disk: &SmallDisk, server: &Serving, acquisition: &str) {
+    let client = log_in(server).await;
+    let request = client.upload_bytes(acquisition, "a.mlf", &content("a.mlf"));
+    let mut connection = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
+    connection.write_all(&request[..1000]).await.unwrap();
+    reaches(&client, acquisition, |status| status == "UPLOADING").await;
+    disk.fill_leaving(0);
+    connection.write_all(&request[1000..]).await.unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 507") && answer.contains(FULL), "{answer}");
+    assert!(uploaded(disk).is_empty(), "{:?}", uploaded(disk).keys());
+}
+
+/// Wait for the status of the one file.
+async fn reaches(client: &Client, acquisition: &str, wanted: impl Fn(&str) -> bool) {
+    let reached = async {
+        while !wanted(&statuses(client, acquisition).await["a.mlf"]) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, reached).await.unwrap();
+}
+
+async fn an_upload_that_meets_the_full_disk_half_way_is_given_back(database: Database) {
     let Some(disk) = SmallDisk::mount(32) else { return };
     let program = prepare(&disk, &database, 0);
     let server = program.serve();
@@ -158,26 +184,17 @@ async fn an_upload_that_meets_the_full_disk_half_way_is_not_stuck_after_a_restar
     let (_, acquisition) = acquisition(&client).await;
     client.register(&acquisition, &["a.mlf"]).await.data();
 
-    // The disk fills up after the file is claimed and before a byte of it is written: not even the database can
-    // be told that it failed.
-    let form = client.upload_bytes(&acquisition, "a.mlf", &content("a.mlf"));
-    let mut connection = TcpStream::connect(server.base.strip_prefix("http://").unwrap()).await.unwrap();
-    connection.write_all(&form[..1000]).await.unwrap();
-    while statuses(&client, &acquisition).await["a.mlf"] != "UPLOADING" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    disk.fill_leaving(0);
-    connection.write_all(&form[1000..]).await.unwrap();
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).await.unwrap();
-    assert!(answer.starts_with("HTTP/1.1 507") && answer.contains(FULL), "{answer}");
-    assert!(uploaded(&disk).is_empty(), "{:?}", uploaded(&disk).keys());
-
+    meet_the_full_disk(&disk, &server, &acquisition).await;
     disk.make_room();
+    reaches(&client, &acquisition, |status| status == "FAILED").await;
+
+    // The same for a server that is killed before there is room.
+    meet_the_full_disk(&disk, &server, &acquisition).await;
     drop(server);
+    disk.make_room();
     let server = program.serve();
     let client = log_in(&server).await;
-    assert_eq!(only_whole_files_are_there(&disk, &client, &acquisition).await, 0);
+    assert_eq!(statuses(&client, &acquisition).await["a.mlf"], "FAILED");
     client.upload(&acquisition, "a.mlf", content("a.mlf")).await.says("ok");
     assert_eq!(only_whole_files_are_there(&disk, &client, &acquisition).await, 1);
 }
@@ -213,13 +230,13 @@ async fn below_the_reserve_nothing_new_is_stored_and_reading_and_deleting_go_on(
     client.upload(&again, "a.mlf", content("a.mlf")).await.says("ok");
 }
 
-/// Twelve images of 2 MB that do not get smaller.
+/// Four images of 8 MB that do not get smaller.
 fn plate() -> PlateFiles {
     let noise = |id: &PlaneId, row: usize, column: usize| {
-        let place = (id.field * 1_000_003) ^ (row as u32 * 1024 + column as u32);
+        let place = (id.field * 1_000_003) ^ (row as u32 * 2048 + column as u32);
         (place.wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(2_246_822_519) >> 16) as u16
     };
-    PlateFiles::new("noise").wells(&["B03"]).grid(3, 4).size(1000, 1000).values(noise)
+    PlateFiles::new("noise").wells(&["B03"]).grid(2, 2).size(2000, 2000).values(noise)
 }
 
 /// How a workflow ended: its exit code, and what its failed jobs wrote.
@@ -278,14 +295,14 @@ async fn fails_and_succeeds(disk: &SmallDisk, server: &Serving, free: u64) {
 }
 
 async fn a_workflow_that_fills_the_disk_fails_and_can_be_submitted_again(database: Database) {
-    let Some(disk) = SmallDisk::mount(96) else { return };
+    let Some(disk) = SmallDisk::mount(112) else { return };
     let server = prepare(&disk, &database, 0).serve();
-    // Room for about half of the images, and for the database to grow meanwhile.
-    fails_and_succeeds(&disk, &server, 14 * MB).await;
+    // Room for two images, and for the database and the logs, which is less than a third one.
+    fails_and_succeeds(&disk, &server, 22 * MB).await;
 }
 
 async fn a_workflow_that_reaches_the_reserve_fails_and_can_be_submitted_again(database: Database) {
-    let Some(disk) = SmallDisk::mount(128) else { return };
+    let Some(disk) = SmallDisk::mount(112) else { return };
     let server = prepare(&disk, &database, 20).serve();
-    fails_and_succeeds(&disk, &server, 34 * MB).await;
+    fails_and_succeeds(&disk, &server, 42 * MB).await;
 }

@@ -107,7 +107,9 @@ fn no_document_or_source_names_a_machine() {
             texts.extend(files_if_any(folder, extension));
         }
     }
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.toml", ".ci/run", ".ci/setup"] {
+    for name in
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.toml", ".ci/run", ".ci/setup", ".ci/postgres"]
+    {
         texts.push((name.to_owned(), document(name)));
     }
     // Written apart, so that this file does not find itself.

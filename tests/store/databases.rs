@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, query_as};
+use sqlx::{AssertSqlSafe, query, query_as};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::Settings;
@@ -21,6 +21,7 @@ tm_tests::on_each_database![
     a_reader_keeps_the_state_it_began_with,
     lists_of_text_are_in_the_order_of_bytes,
     deleting_the_owner_of_rows_deletes_them,
+    a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards,
 ];
 
 /// A database on its own, without a server.
@@ -149,6 +150,37 @@ async fn deleting_the_owner_of_rows_deletes_them(database: Database) {
     for table in ["experiments", "experiment_shares", "plates", "acquisitions", "microscope_files"] {
         assert_eq!(count(&mut tx, &format!("select count(*) from {table}")).await, 0, "{table}");
     }
+}
+
+async fn run(tx: &mut Tx, sql: &'static str) -> Result<(), StoreError> {
+    match tx {
+        Tx::Sqlite(connection) => drop(query(sql).execute(&mut **connection).await?),
+        Tx::Postgres(connection) => drop(query(sql).execute(&mut **connection).await?),
+    }
+    Ok(())
+}
+
+async fn a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards(database: Database) {
+    let opened = open(database).await;
+    let mut tx = opened.db.write().await.unwrap();
+    let full = match &opened.database {
+        Database::Sqlite => {
+            // As if the disk ended here; the limit is the connection's.
+            run(&mut tx, "pragma max_page_count = 1").await.unwrap();
+            run(&mut tx, "create table more as select zeroblob(100000) as content").await
+        }
+        Database::Postgres(_) => run(&mut tx, "do $$ begin raise sqlstate '53100'; end $$").await,
+    };
+    assert!(matches!(full, Err(StoreError::Full(_))), "{full:?}");
+    drop(tx);
+    let mut tx = opened.db.write().await.unwrap();
+    let nonsense = run(&mut tx, "select nothing from nowhere").await;
+    assert!(matches!(nonsense, Err(StoreError::Driver(_))), "{nonsense:?}");
+    drop(tx);
+    let mut tx = opened.db.write().await.unwrap();
+    add_user(&mut tx, "ann").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(user_names(&opened.db).await, ["ann"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,6 +8,7 @@ mod layers;
 mod listing;
 mod planes;
 mod readers;
+mod space;
 mod statistics;
 mod tiff_builder;
 mod writers;

@@ -26,7 +26,7 @@ use sqlx::sqlite::{
 };
 use sqlx::{Connection, Postgres, Sqlite, Transaction};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Result, StoreError};
@@ -39,6 +39,8 @@ const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
 /// How long one attempt to begin to write waits for another process. Left to itself SQLite asks ever more
 /// seldom, ten times a second in the end, and can miss every gap that a busy writer leaves.
 const ATTEMPT: Duration = Duration::from_millis(10);
+/// How often to try again while the disk is full.
+const ROOM_EVERY: Duration = Duration::from_millis(250);
 
 /// The database, whichever it is.
 #[derive(Debug, Clone)]
@@ -63,6 +65,26 @@ pub enum Tx {
     Sqlite(Transaction<'static, Sqlite>),
     /// On a PostgreSQL server.
     Postgres(Transaction<'static, Postgres>),
+}
+
+/// Do `work`, again and again while the disk of the database is full: for what has to be recorded, however long
+/// it takes somebody to make room. Each attempt is all or nothing.
+///
+/// # Errors
+/// Any but [`StoreError::Full`].
+pub async fn once_there_is_room<T, F: Future<Output = Result<T>>>(work: impl Fn() -> F) -> Result<T> {
+    let mut said = false;
+    loop {
+        match work().await {
+            Err(error @ StoreError::Full(_)) => {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(%error, "waiting for room to record what happened");
+                }
+                sleep(ROOM_EVERY).await;
+            }
+            done => return done,
+        }
+    }
 }
 
 impl Db {

@@ -14,7 +14,7 @@ use super::task::TaskState;
 use crate::environment::Environment;
 use crate::resources::experiment::{Experiment, queries as experiments};
 use crate::resources::workflow::queries::{self, NewTask, StoredJob};
-use crate::store::StoreError;
+use crate::store::{StoreError, once_there_is_room};
 
 /// Exit code of a job that did what it should.
 pub const SUCCESS: i64 = 0;
@@ -122,9 +122,12 @@ pub async fn run(environment: &Environment, task: i64) -> Result<i64, StoreError
         }
     };
     let ended = environment.now();
-    let mut tx = environment.db.write().await?;
-    queries::terminate_task(&mut tx, task, exitcode, Some(ended - started), ended).await?;
-    tx.commit().await?;
+    once_there_is_room(|| async {
+        let mut tx = environment.db.write().await?;
+        queries::terminate_task(&mut tx, task, exitcode, Some(ended - started), ended).await?;
+        tx.commit().await
+    })
+    .await?;
     Ok(exitcode)
 }
 

@@ -15,7 +15,7 @@ use crate::environment::Environment;
 use crate::resources::experiment::{Experiment, queries as experiments};
 use crate::resources::workflow::queries::{self, NewTask};
 use crate::storage::StorageError;
-use crate::store::{Result, StoreError, Tx};
+use crate::store::{Result, StoreError, Tx, once_there_is_room};
 
 /// Exit code of a phase one of whose jobs failed (`EX_SOFTWARE` of `sysexits.h`).
 const JOBS_FAILED: i64 = 70;
@@ -231,7 +231,7 @@ impl Workflows {
     async fn run_step(&self, submission: i64, step: Planned<StepDescription>) -> Result<i64> {
         let Planned { task, part: description } = step;
         let step = description.step;
-        let phases = self.add_phases(submission, task, &description).await?;
+        let phases = once_there_is_room(|| self.add_phases(submission, task, &description)).await?;
         // Init and collect jobs put things together; what the run jobs may use is the client's to say.
         let mut exitcode = self.run_phase(phases.init, 1).await?;
         if exitcode == SUCCESS {
@@ -343,15 +343,21 @@ impl Workflows {
     }
 
     async fn set_state(&self, task: i64, state: TaskState) -> Result<()> {
-        let mut tx = self.environment.db.write().await?;
-        queries::set_task_state(&mut tx, task, state, self.environment.now()).await?;
-        tx.commit().await
+        once_there_is_room(|| async {
+            let mut tx = self.environment.db.write().await?;
+            queries::set_task_state(&mut tx, task, state, self.environment.now()).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     async fn terminate(&self, task: i64, exitcode: i64) -> Result<()> {
-        let mut tx = self.environment.db.write().await?;
-        queries::terminate_task(&mut tx, task, exitcode, None, self.environment.now()).await?;
-        tx.commit().await
+        once_there_is_room(|| async {
+            let mut tx = self.environment.db.write().await?;
+            queries::terminate_task(&mut tx, task, exitcode, None, self.environment.now()).await?;
+            tx.commit().await
+        })
+        .await
     }
 }
 

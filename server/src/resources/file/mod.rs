@@ -22,7 +22,7 @@ use crate::microscopes::{MicroscopeType, secure_filename};
 use crate::resources::acquisition::queries as acquisitions;
 use crate::storage::StorageError;
 use crate::storage::uploads::{self, ReceiveError, Swept};
-use crate::store::{Result as StoreResult, StoreError};
+use crate::store::{Result as StoreResult, StoreError, once_there_is_room};
 
 /// Longest name a file can be stored under, in bytes (secured names are ASCII).
 const MAX_NAME_BYTES: usize = 255;
@@ -330,7 +330,8 @@ impl Drop for Claim {
         let (environment, acquisition) = (self.environment.clone(), self.acquisition);
         let name = std::mem::take(&mut self.name);
         runtime.spawn(async move {
-            if let Err(error) = release(&environment, acquisition, &name).await {
+            let released = once_there_is_room(|| release(&environment, acquisition, &name)).await;
+            if let Err(error) = released {
                 tracing::error!(%error, acquisition, name, "cannot give back an upload");
             }
         });
