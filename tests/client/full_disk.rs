@@ -34,7 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program whose data directory lies on `disk`, with one user.
 fn prepare(disk: &SmallDisk, database: &Database, reserve_mb: u64) -> Program {
-    let mut program = Program::on(disk).with("TMSERVER_RESERVE_MB", &reserve_mb.to_string());
+    // One image after the other, so that it is known how many fit.
+    let mut program =
+        Program::on(disk).with("TMSERVER_RESERVE_MB", &reserve_mb.to_string()).with("TMSERVER_CORES", "1");
     if let Some(url) = database.url() {
         program = program.with("TMSERVER_DATABASE_URL", url);
     }
@@ -230,13 +232,13 @@ async fn below_the_reserve_nothing_new_is_stored_and_reading_and_deleting_go_on(
     client.upload(&again, "a.mlf", content("a.mlf")).await.says("ok");
 }
 
-/// Four images of 8 MB that do not get smaller.
+/// Four images of 4.3 MB that do not get smaller.
 fn plate() -> PlateFiles {
     let noise = |id: &PlaneId, row: usize, column: usize| {
         let place = (id.field * 1_000_003) ^ (row as u32 * 2048 + column as u32);
         (place.wrapping_mul(2_654_435_761).rotate_left(13).wrapping_mul(2_246_822_519) >> 16) as u16
     };
-    PlateFiles::new("noise").wells(&["B03"]).grid(2, 2).size(2000, 2000).values(noise)
+    PlateFiles::new("noise").wells(&["B03"]).grid(2, 2).size(1500, 1500).values(noise)
 }
 
 /// How a workflow ended: its exit code, and what its failed jobs wrote.
@@ -263,7 +265,7 @@ async fn run(client: &Client, experiment: &str) -> (Value, String) {
 }
 
 /// Run the conversion with `free` bytes left, see it fail, make room, and see that it succeeds and is right.
-async fn fails_and_succeeds(disk: &SmallDisk, server: &Serving, free: u64) {
+async fn fails_and_succeeds(disk: &SmallDisk, server: &Serving, free: u64, reason: &str) {
     let client = log_in(server).await;
     let (experiment, acquisition) = acquisition(&client).await;
     let (plate, directory) = (plate(), TempDir::new().unwrap());
@@ -278,6 +280,7 @@ async fn fails_and_succeeds(disk: &SmallDisk, server: &Serving, free: u64) {
     let (exitcode, failures) = run(&client, &experiment).await;
     assert_ne!(exitcode, json!(0));
     assert!(failures.contains("no space left on the server; make room and submit again"), "{failures}");
+    assert!(failures.contains(reason), "{failures}");
 
     disk.make_room();
     assert_eq!(run(&client, &experiment).await, (json!(0), String::new()));
@@ -295,14 +298,15 @@ async fn fails_and_succeeds(disk: &SmallDisk, server: &Serving, free: u64) {
 }
 
 async fn a_workflow_that_fills_the_disk_fails_and_can_be_submitted_again(database: Database) {
-    let Some(disk) = SmallDisk::mount(112) else { return };
+    let Some(disk) = SmallDisk::mount(80) else { return };
     let server = prepare(&disk, &database, 0).serve();
     // Room for two images, and for the database and the logs, which is less than a third one.
-    fails_and_succeeds(&disk, &server, 22 * MB).await;
+    fails_and_succeeds(&disk, &server, 12 * MB, "No space left on device").await;
 }
 
 async fn a_workflow_that_reaches_the_reserve_fails_and_can_be_submitted_again(database: Database) {
-    let Some(disk) = SmallDisk::mount(112) else { return };
+    let Some(disk) = SmallDisk::mount(80) else { return };
     let server = prepare(&disk, &database, 20).serve();
-    fails_and_succeeds(&disk, &server, 42 * MB).await;
+    // Two images go below the reserve, which the next one does not touch.
+    fails_and_succeeds(&disk, &server, 26 * MB, "20 MB are kept in reserve").await;
 }

@@ -22,6 +22,7 @@ tm_tests::on_each_database![
     lists_of_text_are_in_the_order_of_bytes,
     deleting_the_owner_of_rows_deletes_them,
     a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards,
+    writing_goes_on_after_a_database_ended_a_transaction_by_itself,
 ];
 
 /// A database on its own, without a server.
@@ -181,6 +182,19 @@ async fn a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards(
     add_user(&mut tx, "ann").await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(user_names(&opened.db).await, ["ann"]);
+}
+
+async fn writing_goes_on_after_a_database_ended_a_transaction_by_itself(database: Database) {
+    let opened = open(database).await;
+    let mut tx = opened.db.write().await.unwrap();
+    add_user(&mut tx, "ann").await.unwrap();
+    // As SQLite does when it cannot write a commit to a full disk; the driver does not know.
+    run(&mut tx, "rollback").await.unwrap();
+    drop(tx);
+    let mut tx = opened.db.write().await.unwrap();
+    add_user(&mut tx, "bob").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(user_names(&opened.db).await, ["bob"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
