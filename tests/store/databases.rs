@@ -154,11 +154,11 @@ async fn deleting_the_owner_of_rows_deletes_them(database: Database) {
 }
 
 async fn run(tx: &mut Tx, sql: &'static str) -> Result<(), StoreError> {
-    match tx {
-        Tx::Sqlite(connection) => drop(query(sql).execute(&mut **connection).await?),
-        Tx::Postgres(connection) => drop(query(sql).execute(&mut **connection).await?),
-    }
-    Ok(())
+    let done = match tx {
+        Tx::Sqlite(connection) => query(sql).execute(&mut **connection).await.map(|_| ()),
+        Tx::Postgres(connection) => query(sql).execute(&mut **connection).await.map(|_| ()),
+    };
+    Ok(done?)
 }
 
 async fn a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards(database: Database) {

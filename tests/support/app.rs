@@ -211,10 +211,11 @@ impl TestApp {
     /// Run a statement on the database, for rows that no route makes.
     pub async fn sql(&self, statement: &str) {
         let statement = sqlx::AssertSqlSafe(statement.to_owned());
-        match &self.app.environment.db {
-            Db::Sqlite { writer, .. } => drop(sqlx::query(statement).execute(writer).await.unwrap()),
-            Db::Postgres(pool) => drop(sqlx::query(statement).execute(pool).await.unwrap()),
-        }
+        let done = match &self.app.environment.db {
+            Db::Sqlite { writer, .. } => sqlx::query(statement).execute(writer).await.map(|_| ()),
+            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(|_| ()),
+        };
+        done.unwrap();
     }
 
     /// All files below the uploads of an acquisition, by path below the data directory.
