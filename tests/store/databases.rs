@@ -221,6 +221,20 @@ async fn a_postgres_server_that_goes_away_is_answered_with_500_until_it_is_back(
     assert_eq!(app.anonymous().post("/auth", &body).await.status, 200);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_test_that_panics_leaves_no_database_behind() {
+    let Some(database) = Database::postgres().await else { return };
+    let url = database.url().unwrap().to_owned();
+    let db = Db::open_postgres(&url).await.unwrap();
+    let panicked = tokio::spawn(async move {
+        let _held = database;
+        panic!("on purpose");
+    });
+    assert!(panicked.await.is_err());
+    assert!(db.read().await.is_err());
+    assert!(Db::open_postgres(&url).await.is_err());
+}
+
 /// A server on another data directory with the database of the first.
 async fn second_server(directory: &TempDir, url: &str) -> Result<App, OpenError> {
     let settings = Settings {
