@@ -19,7 +19,7 @@ use crate::http::trace;
 use crate::openapi;
 use crate::resources::tile::Tiles;
 use crate::routes;
-use crate::store::{Clock, SystemClock};
+use crate::store::{Clock, DatabaseLock, SystemClock};
 use crate::sweep;
 use crate::workflow::Workflows;
 
@@ -39,6 +39,8 @@ pub struct App {
     pub tiles: Tiles,
     /// Submitted workflows.
     pub workflows: Workflows,
+    /// Keeps other servers from a database that several could reach.
+    _database: Option<Arc<DatabaseLock>>,
 }
 
 impl App {
@@ -62,10 +64,11 @@ impl App {
             None => token::stored_key(&environment.data.secret()).map_err(unusable)?,
         };
         let tokens = Tokens::new(&key, config.token_lifetime);
+        let database = environment.db.lock().await?.map(Arc::new);
         sweep::at_start(&environment).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
         let workflows = Workflows::local(environment.clone(), config.cores);
-        Ok(Self { environment, config: Arc::new(config), tokens, workflows, tiles })
+        Ok(Self { environment, config: Arc::new(config), tokens, workflows, tiles, _database: database })
     }
 
     /// All routes, with the layers every request passes.

@@ -11,8 +11,8 @@ use crate::auth::permission::Permissions;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::resources::layer::Maps;
-use crate::storage::DataDir;
 use crate::storage::images::OpenImages;
+use crate::storage::{DataDir, Space};
 use crate::store::{Clock, Db, StoreError, SystemClock};
 
 /// Handles to everything a request or a job needs; cheap to clone.
@@ -22,6 +22,8 @@ pub struct Environment {
     pub db: Db,
     /// The files.
     pub data: DataDir,
+    /// The room for more of them.
+    pub space: Space,
     /// Where pixels are computed.
     pub compute: Compute,
     /// Opened images, kept for the next reader.
@@ -97,6 +99,7 @@ impl Environment {
         Ok(Self {
             db,
             data,
+            space: Space::new(&config.data_dir, config.reserve_bytes),
             compute: Compute::new(engine, config.cores),
             images: Arc::default(),
             maps: Maps::default(),

@@ -3,10 +3,12 @@
 use reqwest::Method;
 use serde_json::json;
 use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
 
-#[tokio::test]
-async fn ids_of_earlier_servers_are_understood() {
-    let app = TestApp::start().await;
+tm_tests::on_each_database![ids_of_earlier_servers_are_understood];
+
+async fn ids_of_earlier_servers_are_understood(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = app.acquisition().await;
     assert_eq!(experiment, "/api/experiments/1");
     let owner = app.client(OWNER).await;

@@ -2,10 +2,18 @@
 
 use serde_json::json;
 use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
 
-#[tokio::test]
-async fn an_acquisition_is_created_in_the_plate_of_that_name() {
-    let app = TestApp::start().await;
+tm_tests::on_each_database![
+    an_acquisition_is_created_in_the_plate_of_that_name,
+    an_acquisition_of_an_unknown_plate_is_404,
+    acquisitions_are_filtered_by_plate_and_name,
+    an_acquisition_name_is_checked_and_unique_in_its_plate,
+    a_deleted_acquisition_takes_its_files_and_images_with_it,
+];
+
+async fn an_acquisition_is_created_in_the_plate_of_that_name(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     let owner = app.client(OWNER).await;
     owner.post(&format!("{experiment}/plates"), &json!({"name": "p"})).await.id();
@@ -20,9 +28,8 @@ async fn an_acquisition_is_created_in_the_plate_of_that_name() {
     assert_eq!(owner.get(&acquisitions).await.data(), &json!([expected]));
 }
 
-#[tokio::test]
-async fn an_acquisition_of_an_unknown_plate_is_404() {
-    let app = TestApp::start().await;
+async fn an_acquisition_of_an_unknown_plate_is_404(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     let owner = app.client(OWNER).await;
     let body = json!({"plate_name": "nope", "name": "a"});
@@ -31,9 +38,8 @@ async fn an_acquisition_of_an_unknown_plate_is_404() {
     assert!(message.contains("nope"), "{message}");
 }
 
-#[tokio::test]
-async fn acquisitions_are_filtered_by_plate_and_name() {
-    let app = TestApp::start().await;
+async fn acquisitions_are_filtered_by_plate_and_name(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = app.experiment().await;
     let owner = app.client(OWNER).await;
     let acquisitions = format!("{experiment}/acquisitions");
@@ -51,9 +57,8 @@ async fn acquisitions_are_filtered_by_plate_and_name() {
     assert_eq!(ids("?plate_name=nope").await, Vec::<String>::new());
 }
 
-#[tokio::test]
-async fn an_acquisition_name_is_checked_and_unique_in_its_plate() {
-    let app = TestApp::start().await;
+async fn an_acquisition_name_is_checked_and_unique_in_its_plate(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let acquisitions = format!("{experiment}/acquisitions");
@@ -71,9 +76,8 @@ async fn an_acquisition_name_is_checked_and_unique_in_its_plate() {
     owner.post(&acquisitions, &json!({"plate_name": "p2", "name": "c"})).await.id();
 }
 
-#[tokio::test]
-async fn a_deleted_acquisition_takes_its_files_and_images_with_it() {
-    let app = TestApp::start().await;
+async fn a_deleted_acquisition_takes_its_files_and_images_with_it(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &["a.mlf"]).await;

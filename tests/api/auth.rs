@@ -6,10 +6,25 @@ use serde_json::json;
 use tm_server::auth::token::Tokens;
 use tm_server::resources::user::{self, UserError};
 use tm_tests::app::{Client, OWNER, PASSWORD, READER, SECRET, TestApp};
+use tm_tests::databases::Database;
 
-#[tokio::test]
-async fn a_password_buys_a_token_that_opens_the_api() {
-    let app = TestApp::start().await;
+tm_tests::on_each_database![
+    a_password_buys_a_token_that_opens_the_api,
+    keys_beside_name_and_password_are_ignored,
+    a_wrong_password_and_an_unknown_user_are_refused_alike,
+    a_missing_or_empty_name_is_refused_with_401,
+    a_login_that_is_no_json_is_refused_with_400,
+    no_token_is_rejected_with_401,
+    expired_token_is_rejected_with_401,
+    a_token_signed_with_another_key_is_rejected_with_401,
+    a_token_of_a_user_who_is_gone_is_rejected_with_401,
+    a_revoked_token_is_rejected_with_401_and_the_next_login_counts,
+    a_changed_password_ends_all_sessions,
+    a_header_that_is_no_token_is_rejected_with_401,
+];
+
+async fn a_password_buys_a_token_that_opens_the_api(database: Database) {
+    let app = TestApp::start_on(database).await;
     let answer = app.anonymous().post("/auth", &json!({"username": OWNER, "password": PASSWORD})).await;
     assert_eq!(answer.status, 200);
     let token = answer.body["access_token"].as_str().unwrap();
@@ -17,25 +32,22 @@ async fn a_password_buys_a_token_that_opens_the_api() {
     assert_eq!(answer.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn keys_beside_name_and_password_are_ignored() {
-    let app = TestApp::start().await;
+async fn keys_beside_name_and_password_are_ignored(database: Database) {
+    let app = TestApp::start_on(database).await;
     let body = json!({"username": OWNER, "password": PASSWORD, "remember": true});
     assert_eq!(app.anonymous().post("/auth", &body).await.status, 200);
 }
 
-#[tokio::test]
-async fn a_wrong_password_and_an_unknown_user_are_refused_alike() {
-    let app = TestApp::start().await;
+async fn a_wrong_password_and_an_unknown_user_are_refused_alike(database: Database) {
+    let app = TestApp::start_on(database).await;
     let wrong = app.anonymous().post("/auth", &json!({"username": OWNER, "password": "nope nope"})).await;
     let unknown = app.anonymous().post("/auth", &json!({"username": "nobody", "password": PASSWORD})).await;
     wrong.fails(401, "NotAuthorizedError");
     assert_eq!(wrong, unknown);
 }
 
-#[tokio::test]
-async fn a_missing_or_empty_name_is_refused_with_401() {
-    let app = TestApp::start().await;
+async fn a_missing_or_empty_name_is_refused_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     for body in [
         json!({}),
         json!({"username": null, "password": null}),
@@ -46,17 +58,15 @@ async fn a_missing_or_empty_name_is_refused_with_401() {
     }
 }
 
-#[tokio::test]
-async fn a_login_that_is_no_json_is_refused_with_400() {
-    let app = TestApp::start().await;
+async fn a_login_that_is_no_json_is_refused_with_400(database: Database) {
+    let app = TestApp::start_on(database).await;
     let client = app.anonymous();
     let request = client.request(reqwest::Method::POST, "/auth").body("username=owner");
     client.send(request).await.fails(400, "MalformedRequestError");
 }
 
-#[tokio::test]
-async fn no_token_is_rejected_with_401() {
-    let app = TestApp::start().await;
+async fn no_token_is_rejected_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     let answer = app.anonymous().get("/api/experiments").await;
     let message = answer.fails(401, "NotAuthorizedError");
     // Old clients read these beside the envelope.
@@ -64,9 +74,8 @@ async fn no_token_is_rejected_with_401() {
     assert_eq!(answer.body["description"], json!(message));
 }
 
-#[tokio::test]
-async fn expired_token_is_rejected_with_401() {
-    let app = TestApp::start().await;
+async fn expired_token_is_rejected_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     let client = app.client(OWNER).await;
     assert_eq!(client.get("/api/experiments").await.status, 200);
     app.clock.advance(Duration::from_secs(72 * 3600 + 5));
@@ -77,9 +86,8 @@ async fn expired_token_is_rejected_with_401() {
     assert!(message.contains("expired"), "{message}");
 }
 
-#[tokio::test]
-async fn a_token_signed_with_another_key_is_rejected_with_401() {
-    let app = TestApp::start().await;
+async fn a_token_signed_with_another_key_is_rejected_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     let issue = |key: &str| {
         let tokens = Tokens::new(key.as_bytes(), Duration::from_secs(3600));
         tokens.issue(1, OWNER, 0, app.clock_us()).unwrap()
@@ -93,16 +101,14 @@ async fn a_token_signed_with_another_key_is_rejected_with_401() {
         .fails(401, "NotAuthorizedError");
 }
 
-#[tokio::test]
-async fn a_token_of_a_user_who_is_gone_is_rejected_with_401() {
-    let app = TestApp::start().await;
+async fn a_token_of_a_user_who_is_gone_is_rejected_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     let token = app.app.tokens.issue(4711, "ghost", 0, app.clock_us()).unwrap();
     app.anonymous().with_token(&token).get("/api/experiments").await.fails(401, "NotAuthorizedError");
 }
 
-#[tokio::test]
-async fn a_revoked_token_is_rejected_with_401_and_the_next_login_counts() {
-    let app = TestApp::start().await;
+async fn a_revoked_token_is_rejected_with_401_and_the_next_login_counts(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (old, other) = (app.client(OWNER).await, app.client(READER).await);
     assert_eq!(old.get("/api/experiments").await.status, 200);
     user::revoke_tokens(&app.app.environment, OWNER).await.unwrap();
@@ -114,9 +120,8 @@ async fn a_revoked_token_is_rejected_with_401_and_the_next_login_counts() {
     assert!(matches!(unknown, UserError::Unknown(_)), "{unknown}");
 }
 
-#[tokio::test]
-async fn a_changed_password_ends_all_sessions() {
-    let app = TestApp::start().await;
+async fn a_changed_password_ends_all_sessions(database: Database) {
+    let app = TestApp::start_on(database).await;
     let old = logged_in(&app, PASSWORD).await;
     assert_eq!(old.get("/api/experiments").await.status, 200);
     user::set_password(&app.app.environment, OWNER, "another password").await.unwrap();
@@ -130,9 +135,8 @@ async fn logged_in(app: &TestApp, password: &str) -> Client {
     app.anonymous().with_token(answer.body["access_token"].as_str().expect("a token"))
 }
 
-#[tokio::test]
-async fn a_header_that_is_no_token_is_rejected_with_401() {
-    let app = TestApp::start().await;
+async fn a_header_that_is_no_token_is_rejected_with_401(database: Database) {
+    let app = TestApp::start_on(database).await;
     let token = app.token(OWNER).await;
     let client = app.anonymous();
     for header in ["Basic b3duZXI6eA==".to_owned(), "JWT".to_owned(), "JWT a b".to_owned(), token.clone()] {

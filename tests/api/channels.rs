@@ -2,6 +2,12 @@
 
 use serde_json::json;
 use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
+
+tm_tests::on_each_database![
+    channels_are_listed_by_name_with_their_layers,
+    a_channel_is_renamed_to_a_free_name,
+];
 
 async fn planted(app: &TestApp) -> String {
     let experiment = app.experiment().await;
@@ -18,9 +24,8 @@ async fn planted(app: &TestApp) -> String {
     format!("{experiment}/channels")
 }
 
-#[tokio::test]
-async fn channels_are_listed_by_name_with_their_layers() {
-    let app = TestApp::start().await;
+async fn channels_are_listed_by_name_with_their_layers(database: Database) {
+    let app = TestApp::start_on(database).await;
     let channels = planted(&app).await;
     let owner = app.client(OWNER).await;
     let all = owner.get(&channels).await;
@@ -39,9 +44,8 @@ async fn channels_are_listed_by_name_with_their_layers() {
     assert_eq!(owner.get(&format!("{channels}?name=c")).await.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn a_channel_is_renamed_to_a_free_name() {
-    let app = TestApp::start().await;
+async fn a_channel_is_renamed_to_a_free_name(database: Database) {
+    let app = TestApp::start_on(database).await;
     let channels = planted(&app).await;
     let owner = app.client(OWNER).await;
     let path = format!("{channels}/1");

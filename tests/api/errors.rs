@@ -88,14 +88,59 @@ async fn the_root_answers_without_a_token() {
     assert_eq!(app.anonymous().get("/").await.status, 200);
 }
 
+#[tokio::test]
+async fn below_the_reserve_of_free_space_nothing_new_is_stored_and_the_rest_goes_on() {
+    let app = TestApp::start_with(|config| config.reserve_bytes = u64::MAX).await;
+    let (experiment, acquisition) = app.acquisition().await;
+    let owner = app.client(OWNER).await;
+    owner.register(&acquisition, &["a.mlf"]).await.fails(507, "InsufficientStorageError");
+    app.sql(
+        "insert into microscope_files (acquisition_id, kind, name, status, created_at, updated_at)
+         values (1, 'metadata', 'a.mlf', 'WAITING', 0, 0), (1, 'metadata', 'b.mlf', 'COMPLETE', 0, 0)",
+    )
+    .await;
+    owner.upload(&acquisition, "a.mlf", "a").await.fails(507, "InsufficientStorageError");
+    assert_eq!(owner.get(&format!("{acquisition}/metadata")).await.all("status"), ["WAITING", "COMPLETE"]);
+    // What has nothing to store is answered as ever.
+    owner.upload(&acquisition, "b.mlf", "b").await.says("File already uploaded");
+    owner.upload(&acquisition, "c.mlf", "c").await.says("non-registered file: skipped");
+    let submit = format!("{experiment}/workflow/submit");
+    owner.post(&submit, &json!({})).await.fails(507, "InsufficientStorageError");
+    assert_eq!(owner.get(&format!("{experiment}/workflow/status")).await.data(), &json!(null));
+    owner.delete(&experiment).await.says("ok");
+}
+
+#[tokio::test]
+async fn the_character_that_no_database_stores_is_refused_with_400() {
+    let app = TestApp::start().await;
+    let experiment = app.experiment().await;
+    let owner = app.client(OWNER).await;
+    owner.get(&format!("{experiment}/plates?name=a%00b")).await.fails(400, "MalformedRequestError");
+    let body = json!({"name": "p", "description": "a\0b"});
+    owner.post(&format!("{experiment}/plates"), &body).await.fails(400, "MalformedRequestError");
+    let body = json!({"username": "a\0b", "password": "x"});
+    app.anonymous().post("/auth", &body).await.fails(400, "MalformedRequestError");
+}
+
 #[test]
 fn a_full_disk_is_507_and_another_failure_to_write_tells_nothing() {
     use std::io::{Error, ErrorKind as Io};
     use tm_server::error::{ApiError, ErrorKind};
+    use tm_server::resources::layer::MapError;
+    use tm_server::storage::StorageError;
     use tm_server::storage::uploads::ReceiveError;
+    use tm_server::store::StoreError;
 
-    for kind in [Io::StorageFull, Io::QuotaExceeded] {
-        let error = ApiError::from(ReceiveError::Write(Error::from(kind)));
+    let full = |kind| ReceiveError::Write(Error::from(kind));
+    for error in [
+        ApiError::from(full(Io::StorageFull)),
+        ApiError::from(full(Io::QuotaExceeded)),
+        ApiError::from(ReceiveError::Source(Error::from(Io::StorageFull))),
+        ApiError::from(StorageError::Reserve { free: 1, reserve: 2 }),
+        ApiError::from(StoreError::Full("disk".to_owned())),
+        ApiError::from(MapError::from(StoreError::Full("disk".to_owned()))),
+        ApiError::from(MapError::from(StorageError::from(Error::from(Io::StorageFull)))),
+    ] {
         assert_eq!(error.kind(), ErrorKind::InsufficientStorage);
         assert_eq!((error.kind().status().as_u16(), error.kind().name()), (507, "InsufficientStorageError"));
     }

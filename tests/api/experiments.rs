@@ -2,6 +2,16 @@
 
 use serde_json::{Value, json};
 use tm_tests::app::{OWNER, READER, STRANGER, TestApp};
+use tm_tests::databases::Database;
+
+tm_tests::on_each_database![
+    types_to_choose_from_are_listed,
+    an_experiment_is_created_with_200_and_found_again,
+    a_list_holds_own_and_shared_experiments,
+    an_unsupported_value_is_malformed_and_leaves_nothing,
+    a_name_is_unique_per_owner,
+    a_deleted_experiment_takes_everything_with_it,
+];
 
 fn new_experiment(name: &str) -> Value {
     json!({
@@ -13,9 +23,8 @@ fn new_experiment(name: &str) -> Value {
     })
 }
 
-#[tokio::test]
-async fn types_to_choose_from_are_listed() {
-    let app = TestApp::start().await;
+async fn types_to_choose_from_are_listed(database: Database) {
+    let app = TestApp::start_on(database).await;
     let owner = app.client(OWNER).await;
     for (path, known) in [
         ("/api/workflow_types", "canonical"),
@@ -30,9 +39,8 @@ async fn types_to_choose_from_are_listed() {
     }
 }
 
-#[tokio::test]
-async fn an_experiment_is_created_with_200_and_found_again() {
-    let app = TestApp::start().await;
+async fn an_experiment_is_created_with_200_and_found_again(database: Database) {
+    let app = TestApp::start_on(database).await;
     let owner = app.client(OWNER).await;
     let created = owner.post("/api/experiments", &new_experiment("first")).await;
     let expected = json!({"id": created.id(), "name": "first", "description": "", "user": "owner"});
@@ -44,18 +52,16 @@ async fn an_experiment_is_created_with_200_and_found_again() {
     assert_eq!(owner.get("/api/experiments?name=third").await.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn a_list_holds_own_and_shared_experiments() {
-    let app = TestApp::start().await;
+async fn a_list_holds_own_and_shared_experiments(database: Database) {
+    let app = TestApp::start_on(database).await;
     app.experiment().await;
     assert_eq!(app.client(OWNER).await.get("/api/experiments").await.all("user"), [OWNER]);
     assert_eq!(app.client(READER).await.get("/api/experiments").await.all("user"), [OWNER]);
     assert_eq!(app.client(STRANGER).await.get("/api/experiments").await.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn an_unsupported_value_is_malformed_and_leaves_nothing() {
-    let app = TestApp::start().await;
+async fn an_unsupported_value_is_malformed_and_leaves_nothing(database: Database) {
+    let app = TestApp::start_on(database).await;
     let owner = app.client(OWNER).await;
     for (key, value) in [
         ("workflow_type", json!("nope")),
@@ -74,9 +80,8 @@ async fn an_unsupported_value_is_malformed_and_leaves_nothing() {
     assert_eq!(owner.get("/api/experiments").await.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn a_name_is_unique_per_owner() {
-    let app = TestApp::start().await;
+async fn a_name_is_unique_per_owner(database: Database) {
+    let app = TestApp::start_on(database).await;
     let owner = app.client(OWNER).await;
     owner.post("/api/experiments", &new_experiment("x")).await.id();
     owner.post("/api/experiments", &new_experiment("x")).await.fails(409, "IntegrityError");
@@ -88,9 +93,8 @@ async fn a_name_is_unique_per_owner() {
     assert_eq!(owner.get(&path).await.data()["name"], json!("z"));
 }
 
-#[tokio::test]
-async fn a_deleted_experiment_takes_everything_with_it() {
-    let app = TestApp::start().await;
+async fn a_deleted_experiment_takes_everything_with_it(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &["MeasurementData.mlf"]).await;

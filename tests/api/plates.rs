@@ -2,10 +2,18 @@
 
 use serde_json::json;
 use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
 
-#[tokio::test]
-async fn a_plate_is_created_empty_and_waiting() {
-    let app = TestApp::start().await;
+tm_tests::on_each_database![
+    a_plate_is_created_empty_and_waiting,
+    plates_are_filtered_by_exact_name,
+    a_plate_name_is_checked_and_unique,
+    a_plate_lists_its_own_acquisitions_and_sums_up_their_status,
+    a_deleted_plate_takes_rows_and_files_with_it_and_nothing_else,
+];
+
+async fn a_plate_is_created_empty_and_waiting(database: Database) {
+    let app = TestApp::start_on(database).await;
     let plates = format!("{}/plates", app.experiment().await);
     let owner = app.client(OWNER).await;
     let created = owner.post(&plates, &json!({"name": " p1 ", "description": "first"})).await;
@@ -19,9 +27,8 @@ async fn a_plate_is_created_empty_and_waiting() {
     assert_eq!(owner.get(&plates).await.all("name"), ["p1", "p0"]);
 }
 
-#[tokio::test]
-async fn plates_are_filtered_by_exact_name() {
-    let app = TestApp::start().await;
+async fn plates_are_filtered_by_exact_name(database: Database) {
+    let app = TestApp::start_on(database).await;
     let plates = format!("{}/plates", app.experiment().await);
     let owner = app.client(OWNER).await;
     for name in ["p1", "p2", "P1"] {
@@ -32,9 +39,8 @@ async fn plates_are_filtered_by_exact_name() {
     assert_eq!(owner.get(&format!("{plates}?name=p1&name=p2&other=1")).await.all("name"), ["p1"]);
 }
 
-#[tokio::test]
-async fn a_plate_name_is_checked_and_unique() {
-    let app = TestApp::start().await;
+async fn a_plate_name_is_checked_and_unique(database: Database) {
+    let app = TestApp::start_on(database).await;
     let plates = format!("{}/plates", app.experiment().await);
     let owner = app.client(OWNER).await;
     let id = owner.post(&plates, &json!({"name": "p1"})).await.id();
@@ -54,9 +60,8 @@ async fn a_plate_name_is_checked_and_unique() {
     assert_eq!(owner.get(&plates).await.all("name"), ["p9", "p2"]);
 }
 
-#[tokio::test]
-async fn a_plate_lists_its_own_acquisitions_and_sums_up_their_status() {
-    let app = TestApp::start().await;
+async fn a_plate_lists_its_own_acquisitions_and_sums_up_their_status(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let plates = format!("{experiment}/plates");
@@ -85,9 +90,8 @@ async fn a_plate_lists_its_own_acquisitions_and_sums_up_their_status() {
     assert_eq!(owner.get(&plates).await.data()[0]["status"], json!("WAITING"));
 }
 
-#[tokio::test]
-async fn a_deleted_plate_takes_rows_and_files_with_it_and_nothing_else() {
-    let app = TestApp::start().await;
+async fn a_deleted_plate_takes_rows_and_files_with_it_and_nothing_else(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     let plates = format!("{experiment}/plates");

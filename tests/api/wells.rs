@@ -2,6 +2,16 @@
 
 use serde_json::json;
 use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
+
+tm_tests::on_each_database![
+    wells_are_listed_by_name_with_their_grid,
+    a_well_description_is_replaced_as_a_whole,
+    sites_are_listed_by_plate_well_and_position,
+    sites_are_found_by_the_documented_misspelling_too,
+    a_position_that_is_no_number_is_malformed,
+    cycles_are_listed_by_index_with_their_first_time_point,
+];
 
 /// Two plates; `b` has wells `B02` (2 rows of 3 sites), `A01` (no sites) and `AA03`, `a` has `B02`.
 async fn planted(app: &TestApp) -> String {
@@ -24,9 +34,8 @@ async fn planted(app: &TestApp) -> String {
     experiment
 }
 
-#[tokio::test]
-async fn wells_are_listed_by_name_with_their_grid() {
-    let app = TestApp::start().await;
+async fn wells_are_listed_by_name_with_their_grid(database: Database) {
+    let app = TestApp::start_on(database).await;
     let wells = format!("{}/wells", planted(&app).await);
     let owner = app.client(OWNER).await;
     let all = owner.get(&wells).await;
@@ -46,9 +55,8 @@ async fn wells_are_listed_by_name_with_their_grid() {
     assert_eq!(owner.get(&format!("{wells}?plate_name=nope")).await.data(), &json!([]));
 }
 
-#[tokio::test]
-async fn a_well_description_is_replaced_as_a_whole() {
-    let app = TestApp::start().await;
+async fn a_well_description_is_replaced_as_a_whole(database: Database) {
+    let app = TestApp::start_on(database).await;
     let well = format!("{}/wells/2", planted(&app).await);
     let owner = app.client(OWNER).await;
     assert_eq!(owner.get(&well).await.data()["description"], json!({"dose": 1.5}));
@@ -62,9 +70,8 @@ async fn a_well_description_is_replaced_as_a_whole() {
     assert_eq!(owner.get(&well).await.data()["description"], description);
 }
 
-#[tokio::test]
-async fn sites_are_listed_by_plate_well_and_position() {
-    let app = TestApp::start().await;
+async fn sites_are_listed_by_plate_well_and_position(database: Database) {
+    let app = TestApp::start_on(database).await;
     let sites = format!("{}/sites", planted(&app).await);
     let owner = app.client(OWNER).await;
     let ids = async |query: &str| owner.get(&format!("{sites}{query}")).await.all("id");
@@ -80,18 +87,16 @@ async fn sites_are_listed_by_plate_well_and_position() {
     );
 }
 
-#[tokio::test]
-async fn sites_are_found_by_the_documented_misspelling_too() {
-    let app = TestApp::start().await;
+async fn sites_are_found_by_the_documented_misspelling_too(database: Database) {
+    let app = TestApp::start_on(database).await;
     let sites = format!("{}/sites", planted(&app).await);
     let owner = app.client(OWNER).await;
     let answer = owner.get(&format!("{sites}?well_pox_y=1&well_pox_x=0")).await;
     assert_eq!(answer.all("id"), ["1"]);
 }
 
-#[tokio::test]
-async fn a_position_that_is_no_number_is_malformed() {
-    let app = TestApp::start().await;
+async fn a_position_that_is_no_number_is_malformed(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = planted(&app).await;
     let owner = app.client(OWNER).await;
     for query in ["sites?well_pos_y=a", "sites?well_pox_x=1.5", "cycles?index=x"] {
@@ -99,9 +104,8 @@ async fn a_position_that_is_no_number_is_malformed() {
     }
 }
 
-#[tokio::test]
-async fn cycles_are_listed_by_index_with_their_first_time_point() {
-    let app = TestApp::start().await;
+async fn cycles_are_listed_by_index_with_their_first_time_point(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = planted(&app).await;
     let owner = app.client(OWNER).await;
     app.sql("insert into cycles (experiment_id, cycle_index) values (1, 1), (1, 0)").await;

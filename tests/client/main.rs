@@ -2,6 +2,7 @@
 // A failed `unwrap` is a failed test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod full_disk;
 mod many_uploads;
 mod messages;
 mod process;

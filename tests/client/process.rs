@@ -6,6 +6,7 @@ use std::fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_tests::cellvoyager::{PlaneId, PlateFiles};
+use tm_tests::databases::Database;
 use tm_tests::program::{Outcome, Program};
 
 const USER: &str = "ann";
@@ -153,6 +154,23 @@ fn a_data_directory_in_use_is_refused() {
     program.run(&["user", "list"]).succeeds();
     drop(server);
     process(&program, "p", &["plate"]).succeeds();
+}
+
+#[tokio::test]
+async fn a_postgres_database_in_use_by_another_server_is_refused() {
+    let Some(database) = Database::postgres().await else { return };
+    let directories = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+    let [first, second] = &directories.each_ref().map(|directory| {
+        Program::new(directory.path()).with("TMSERVER_DATABASE_URL", database.url().unwrap())
+    });
+    let server = first.serve();
+    second
+        .run(&["serve", "--listen", "127.0.0.1:0"])
+        .fails_saying(&["database is in use by another tmserver"]);
+    second.run(&["user", "list"]).succeeds();
+    // Killed, the first gives the database up within a moment.
+    drop(server);
+    second.serve();
 }
 
 #[test]

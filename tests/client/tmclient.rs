@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 use tm_tests::app::{OWNER, PASSWORD, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::databases::Database;
 use tm_tests::python;
+
+tm_tests::on_each_database![tmclient_takes_a_made_up_plate_from_upload_to_download];
 
 /// Real acquisitions, beside the project where they are present.
 #[allow(clippy::print_stdout)]
@@ -18,9 +21,9 @@ fn shared(name: &str) -> Option<PathBuf> {
     None
 }
 
-async fn drive(experiment: &str, directory: &Path) {
+async fn drive(database: Database, experiment: &str, directory: &Path) {
     let Some(python) = python::interpreter() else { return };
-    let app = TestApp::start().await;
+    let app = TestApp::start_on(database).await;
     let (base, experiment, directory) = (app.base.clone(), experiment.to_owned(), directory.to_owned());
     // In a thread of its own: the server answers meanwhile.
     let (succeeded, printed) = tokio::task::spawn_blocking(move || {
@@ -34,8 +37,7 @@ async fn drive(experiment: &str, directory: &Path) {
     assert!(printed.contains("OK: "), "{printed}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn tmclient_takes_a_made_up_plate_from_upload_to_download() {
+async fn tmclient_takes_a_made_up_plate_from_upload_to_download(database: Database) {
     let directory = TempDir::new().unwrap();
     PlateFiles::new("made-up")
         .wells(&["B03", "D05"])
@@ -46,17 +48,17 @@ async fn tmclient_takes_a_made_up_plate_from_upload_to_download() {
         .with_foreign_files()
         .write(directory.path())
         .unwrap();
-    drive("made up", directory.path()).await;
+    drive(database, "made up", directory.path()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tmclient_takes_real_8_bit_images_from_upload_to_download() {
     let Some(directory) = shared("cellvoyager-8bit") else { return };
-    drive("real images", &directory).await;
+    drive(Database::Sqlite, "real images", &directory).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tmclient_takes_a_real_cv8000_acquisition_with_all_its_files_from_upload_to_download() {
     let Some(directory) = shared("cellvoyager-cv8000") else { return };
-    drive("real metadata", &directory).await;
+    drive(Database::Sqlite, "real metadata", &directory).await;
 }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use tm_server::config::Settings;
+
 use crate::sources::{files_if_any, root};
 
 fn document(name: &str) -> String {
@@ -24,16 +26,67 @@ fn the_architecture_has_a_row_for_every_module() {
     assert!(missing.is_empty(), "ARCHITECTURE.md has no row for: {}", missing.join(", "));
 }
 
+/// The names of all settings, from the source.
+fn settings() -> Vec<String> {
+    let config = document("server/src/config/mod.rs");
+    let settings = config.split("pub struct Settings {").nth(1).unwrap().split("\n}").next().unwrap();
+    let names: Vec<_> = settings
+        .lines()
+        .filter_map(|line| Some(line.trim().strip_prefix("pub ")?.split(':').next()?.to_owned()))
+        .collect();
+    assert!(names.len() > 5, "{names:?}");
+    names
+}
+
 #[test]
 fn every_setting_is_in_the_readme() {
     let readme = document("README.md");
-    let config = document("server/src/config/mod.rs");
-    let settings = config.split("pub struct Settings {").nth(1).unwrap().split("\n}").next().unwrap();
-    let names: Vec<_> =
-        settings.lines().filter_map(|line| line.trim().strip_prefix("pub ")?.split(':').next()).collect();
-    assert!(names.len() > 5, "{names:?}");
-    for name in names {
-        assert!(readme.contains(&format!("`{name}`")), "README.md does not explain the setting {name}");
+    for name in settings() {
+        assert!(readme.contains(&format!("| `{name}` |")), "README.md does not explain the setting {name}");
+    }
+}
+
+#[test]
+fn the_example_of_a_configuration_file_has_every_setting_and_is_accepted() {
+    const EXAMPLE: &str = "server/deploy/tmserver.toml";
+    // What is commented out is a setting where no space follows the mark.
+    let taken_in: String = document(EXAMPLE)
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(setting) if setting.starts_with(|first: char| first.is_ascii_lowercase()) => setting,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    for name in settings() {
+        assert!(
+            taken_in.lines().any(|line| line.starts_with(&format!("{name} = "))),
+            "{EXAMPLE} lacks {name}"
+        );
+    }
+    let directory = tempfile::TempDir::new().unwrap();
+    for (name, text) in [("as_it_is.toml", document(EXAMPLE)), ("all_taken_in.toml", taken_in)] {
+        let path = directory.path().join(name);
+        fs::write(&path, text).unwrap();
+        Settings::from_file(&path)
+            .and_then(Settings::finish)
+            .unwrap_or_else(|error| panic!("{EXAMPLE}: {error}"));
+    }
+}
+
+#[test]
+fn the_example_of_a_configuration_file_shows_the_defaults() {
+    let shown = document("server/deploy/tmserver.toml");
+    let defaults = Settings::default().finish().unwrap();
+    for line in [
+        format!("#listen = \"{}\"", defaults.listen),
+        format!("#token_lifetime_hours = {}", defaults.token_lifetime.as_secs() / 3600),
+        format!("#max_body_mb = {}", defaults.max_body_bytes / 1_000_000),
+        format!("#max_upload_mb = {}", defaults.max_upload_bytes / 1_000_000),
+        format!("#tile_cache_mb = {}", defaults.tile_cache_bytes / 1_000_000),
+        format!("#reserve_mb = {}", defaults.reserve_bytes / 1_000_000),
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is the default");
     }
 }
 
@@ -54,7 +107,9 @@ fn no_document_or_source_names_a_machine() {
             texts.extend(files_if_any(folder, extension));
         }
     }
-    for name in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.toml", ".ci/run", ".ci/setup"] {
+    for name in
+        ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "Cargo.toml", ".ci/run", ".ci/setup", ".ci/postgres"]
+    {
         texts.push((name.to_owned(), document(name)));
     }
     // Written apart, so that this file does not find itself.

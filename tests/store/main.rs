@@ -1,11 +1,14 @@
-//! Tests of the file storage: camera images, OME-Zarr, statistics.
+//! Tests of what is stored: the database; camera images, OME-Zarr, statistics.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod databases;
 mod figures;
 mod images;
 mod layers;
 mod listing;
 mod planes;
 mod readers;
+mod space;
 mod statistics;
 mod tiff_builder;
+mod writers;

@@ -19,6 +19,8 @@ use tm_server::store::{Clock, Db};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::databases::Database;
+
 /// Signs the tokens of all test servers.
 pub const SECRET: &str = "a secret for tests only";
 /// Password of every test user.
@@ -29,6 +31,9 @@ pub const OWNER: &str = "owner";
 pub const READER: &str = "reader";
 /// May do nothing with that experiment.
 pub const STRANGER: &str = "stranger";
+
+/// What follows the content in [`Client::upload_bytes`].
+pub const UPLOAD_END: &[u8] = b"\r\n--limit--\r\n";
 
 /// A clock that moves when told.
 #[derive(Debug)]
@@ -59,6 +64,8 @@ pub struct TestApp {
     http: reqwest::Client,
     server: JoinHandle<()>,
     _directory: TempDir,
+    /// Where its rows are.
+    pub database: Database,
 }
 
 impl Drop for TestApp {
@@ -123,11 +130,22 @@ impl TestApp {
         Self::start_with(|_| {}).await
     }
 
+    /// Start a server on a database.
+    pub async fn start_on(database: Database) -> Self {
+        Self::start_on_with(database, |_| {}).await
+    }
+
     /// Start a server after a change to its settings.
     pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_on_with(Database::Sqlite, change).await
+    }
+
+    /// Start a server on a database after a change to its settings.
+    pub async fn start_on_with(database: Database, change: impl FnOnce(&mut Config)) -> Self {
         let directory = TempDir::new().unwrap();
         let clock = Arc::new(TestClock(AtomicI64::new(1_700_000_000_000_000)));
-        let app = open(directory.path().to_owned(), Arc::clone(&clock), change).await;
+        let url = database.url().map(str::to_owned);
+        let app = open(directory.path().to_owned(), url, Arc::clone(&clock), change).await;
         for name in [OWNER, READER, STRANGER] {
             user::add(&app.environment, name, &format!("{name}@example.org"), PASSWORD).await.unwrap();
         }
@@ -137,7 +155,7 @@ impl TestApp {
         let server = tokio::spawn(async move {
             serving.serve(listener, std::future::pending()).await.unwrap();
         });
-        Self { app, clock, base, http: reqwest::Client::new(), server, _directory: directory }
+        Self { app, clock, base, http: reqwest::Client::new(), server, _directory: directory, database }
     }
 
     /// The time on its clock, in microseconds since 1970.
@@ -194,18 +212,24 @@ impl TestApp {
 
     /// Run a statement on the database that it may refuse.
     pub async fn try_sql(&self, statement: &str) -> Result<(), sqlx::Error> {
-        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
-        sqlx::query(sqlx::AssertSqlSafe(statement.to_owned())).execute(writer).await.map(drop)
+        let statement = sqlx::AssertSqlSafe(statement.to_owned());
+        match &self.app.environment.db {
+            Db::Sqlite { writer, .. } => sqlx::query(statement).execute(writer).await.map(drop),
+            Db::Postgres(pool) => sqlx::query(statement).execute(pool).await.map(drop),
+        }
     }
 
     /// Run an `insert` on the database, for a row that no route makes; the value is its id.
     pub async fn insert(&self, statement: &str) -> i64 {
-        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
         let statement = sqlx::AssertSqlSafe(format!("{statement} returning id"));
-        sqlx::query_scalar(statement).fetch_one(writer).await.unwrap()
+        let id = match &self.app.environment.db {
+            Db::Sqlite { writer, .. } => sqlx::query_scalar(statement).fetch_one(writer).await,
+            Db::Postgres(pool) => sqlx::query_scalar(statement).fetch_one(pool).await,
+        };
+        id.unwrap()
     }
 
-    /// Every row of every table, as text.
+    /// Every row of every table of the embedded database, as text.
     pub async fn dump(&self) -> Vec<String> {
         let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
         let query = async |statement: String| -> Vec<String> {
@@ -248,9 +272,17 @@ impl TestApp {
 }
 
 /// The application on a data directory, with a clock of its own.
-async fn open(data_dir: PathBuf, clock: Arc<TestClock>, change: impl FnOnce(&mut Config)) -> App {
+async fn open(
+    data_dir: PathBuf,
+    database_url: Option<String>,
+    clock: Arc<TestClock>,
+    change: impl FnOnce(&mut Config),
+) -> App {
     let settings = Settings {
         data_dir: Some(data_dir),
+        database_url,
+        // How full the disk is below a test is none of its business.
+        reserve_mb: Some(0),
         backend: Some("cpu".to_owned()),
         secret_key: Some(SECRET.to_owned()),
         ..Settings::default()
@@ -351,5 +383,22 @@ impl Client {
         let form = Form::new().part("file", Part::bytes(content.into()).file_name(name.to_owned()));
         let request = self.request(Method::POST, &format!("{acquisition}/microscope-file"));
         self.send(request.multipart(form)).await
+    }
+
+    /// The bytes of the same request, to be sent in pieces; the server closes the connection after its answer.
+    ///
+    /// # Panics
+    /// Without a token.
+    pub fn upload_bytes(&self, acquisition: &str, name: &str, content: &[u8]) -> Vec<u8> {
+        let start =
+            format!("--limit\r\nContent-Disposition: form-data; name=\"file\"; filename=\"{name}\"\r\n\r\n");
+        let body = [start.as_bytes(), content, UPLOAD_END].concat();
+        let head = format!(
+            "POST {acquisition}/microscope-file HTTP/1.1\r\nHost: localhost\r\nAuthorization: JWT {}\r\n\
+             Content-Type: multipart/form-data; boundary=limit\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            self.token.as_deref().expect("a token"),
+            body.len()
+        );
+        [head.into_bytes(), body].concat()
     }
 }

@@ -332,8 +332,11 @@ impl TestApp {
 
     /// The one column of text that a query gives.
     pub async fn texts(&self, query: &str) -> Vec<String> {
-        let Db::Sqlite { writer, .. } = &self.app.environment.db else { panic!("tests run on SQLite") };
-        sqlx::query_scalar(sqlx::AssertSqlSafe(query.to_owned())).fetch_all(writer).await.unwrap()
+        let query = sqlx::AssertSqlSafe(query.to_owned());
+        match &self.app.environment.db {
+            Db::Sqlite { readers, .. } => sqlx::query_scalar(query).fetch_all(readers).await.unwrap(),
+            Db::Postgres(pool) => sqlx::query_scalar(query).fetch_all(pool).await.unwrap(),
+        }
     }
 }
 

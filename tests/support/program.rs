@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 
+use crate::small_disk::SmallDisk;
+
 /// The binary, beside the test's own; built when only the tests were asked for, so that it is never older
 /// than they are.
 ///
@@ -40,6 +42,8 @@ pub struct Program {
     /// Where the commands run; the data directory is `data` in it.
     pub directory: PathBuf,
     variables: Vec<(String, String)>,
+    /// What goes before the program on the command line.
+    entrance: Vec<String>,
 }
 
 /// How a command ended.
@@ -75,18 +79,30 @@ impl Outcome {
 impl Program {
     /// Commands run in this directory.
     pub fn new(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), variables: Vec::new() }
+        Self { directory: directory.to_owned(), variables: Vec::new(), entrance: Vec::new() }
+    }
+
+    /// Commands run in the root of this file system.
+    pub fn on(disk: &SmallDisk) -> Self {
+        Self { entrance: disk.entrance(), ..Self::new(disk.inside()) }
     }
 
     /// The same with a variable set.
     pub fn with(&self, name: &str, value: &str) -> Self {
         let mut variables = self.variables.clone();
         variables.push((name.to_owned(), value.to_owned()));
-        Self { directory: self.directory.clone(), variables }
+        Self { directory: self.directory.clone(), variables, entrance: self.entrance.clone() }
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = match self.entrance.split_first() {
+            Some((enter, how)) => {
+                let mut command = Command::new(enter);
+                command.args(how).arg(binary());
+                command
+            }
+            None => Command::new(binary()),
+        };
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("TMSERVER_")) {
             command.env_remove(name);
         }
@@ -94,6 +110,8 @@ impl Program {
             .current_dir(&self.directory)
             .env("TMSERVER_BACKEND", "cpu")
             .env("TMSERVER_DATA_DIR", self.directory.join("data"))
+            // How full the disk is below a test is none of its business.
+            .env("TMSERVER_RESERVE_MB", "0")
             .envs(self.variables.iter().cloned())
             .args(arguments)
             .stdin(Stdio::piped())

@@ -2,11 +2,17 @@
 
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::{FieldOrder, PlateFiles};
+use tm_tests::databases::Database;
 use tm_tests::plates::{ALL_STAGES, Experiment, Layer};
 use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::naive::{Level, rescaled, sites};
+
+tm_tests::on_each_database![
+    every_pixel_of_every_level_lies_where_the_definition_says,
+    maps_of_8_bits_show_the_stored_values,
+];
 
 const HEIGHT: usize = 96;
 const WIDTH: usize = 120;
@@ -90,9 +96,8 @@ fn decode_jpeg(bytes: &[u8]) -> Vec<u8> {
     pixels
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_pixel_of_every_level_lies_where_the_definition_says() {
-    let app = TestApp::start().await;
+async fn every_pixel_of_every_level_lies_where_the_definition_says(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plates = plates(16);
     upload(&experiment, &plates).await;
@@ -101,9 +106,8 @@ async fn every_pixel_of_every_level_lies_where_the_definition_says() {
     compare(&experiment, &plates, |value| rescaled(value, (0, 65535))).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn maps_of_8_bits_show_the_stored_values() {
-    let app = TestApp::start().await;
+async fn maps_of_8_bits_show_the_stored_values(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plates = plates(8);
     upload(&experiment, &plates).await;

@@ -7,9 +7,18 @@ use serde_json::json;
 use tm_engine::image::{GreyPlane, Size};
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::databases::Database;
 use tm_tests::plates::{ALL_STAGES, Experiment};
 
 use super::naive::{Level, Site, rescaled, sites, values};
+
+tm_tests::on_each_database![
+    a_second_run_makes_the_same_maps_and_leaves_nothing_behind,
+    new_limits_replace_the_layers_and_keep_the_channel_images,
+    focal_planes_become_layers_and_their_projection_replaces_them,
+    time_points_and_later_acquisitions_of_a_plate_are_counted_through,
+    maps_live_on_after_the_uploads_were_deleted,
+];
 
 const HEIGHT: usize = 60;
 const WIDTH: usize = 75;
@@ -87,9 +96,8 @@ fn map_of(sites: &[Site], limits: (u16, u16)) -> Tiles {
 
 const FULL: (u16, u16) = (0, 65535);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_run_makes_the_same_maps_and_leaves_nothing_behind() {
-    let app = TestApp::start().await;
+async fn a_second_run_makes_the_same_maps_and_leaves_nothing_behind(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     experiment.upload("plate", "a", &files().channels(2)).await;
     let corrected = [("illuminati", "illumcorr", json!(true)), ("illuminati", "clip", json!(true))];
@@ -110,9 +118,8 @@ async fn a_second_run_makes_the_same_maps_and_leaves_nothing_behind() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn new_limits_replace_the_layers_and_keep_the_channel_images() {
-    let app = TestApp::start().await;
+async fn new_limits_replace_the_layers_and_keep_the_channel_images(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plate = files();
     experiment.upload("plate", "a", &plate).await;
@@ -138,9 +145,8 @@ async fn new_limits_replace_the_layers_and_keep_the_channel_images() {
     has_no_orphans(&app, &experiment).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn focal_planes_become_layers_and_their_projection_replaces_them() {
-    let app = TestApp::start().await;
+async fn focal_planes_become_layers_and_their_projection_replaces_them(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plate = files().z_planes(3).channels(2);
     experiment.upload("plate", "a", &plate).await;
@@ -171,9 +177,8 @@ async fn focal_planes_become_layers_and_their_projection_replaces_them() {
     has_no_orphans(&app, &experiment).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn time_points_and_later_acquisitions_of_a_plate_are_counted_through() {
-    let app = TestApp::start().await;
+async fn time_points_and_later_acquisitions_of_a_plate_are_counted_through(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let (first, second) = (files(), files().time_points(2).plate_number(2));
     experiment.upload("plate", "first", &first).await;
@@ -189,9 +194,8 @@ async fn time_points_and_later_acquisitions_of_a_plate_are_counted_through() {
     has_no_orphans(&app, &experiment).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn maps_live_on_after_the_uploads_were_deleted() {
-    let app = TestApp::start().await;
+async fn maps_live_on_after_the_uploads_were_deleted(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plate = files();
     let acquisition = experiment.upload("plate", "a", &plate).await;

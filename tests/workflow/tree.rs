@@ -3,7 +3,15 @@
 use serde_json::{Value, json};
 use tm_tests::app::{READER, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::databases::Database;
 use tm_tests::plates::{ALL_STAGES, Experiment, nodes};
+
+tm_tests::on_each_database![
+    the_tree_of_a_finished_workflow_has_every_stage_step_phase_and_job,
+    exit_codes_and_percentages_tell_where_a_workflow_failed,
+    jobs_are_listed_by_phase_name_and_window,
+    every_job_logs_that_it_completed_and_only_to_those_who_may_read,
+];
 
 /// Types and names of a finished tree, indented.
 fn outline(node: &Value, depth: usize) -> Vec<String> {
@@ -84,9 +92,8 @@ fn down_to(depth: usize) -> Vec<String> {
     shown.map(cut).collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_tree_of_a_finished_workflow_has_every_stage_step_phase_and_job() {
-    let app = TestApp::start().await;
+async fn the_tree_of_a_finished_workflow_has_every_stage_step_phase_and_job(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, tree) = processed(&app).await;
     assert_eq!(outline(&tree, 0), WHOLE.lines().collect::<Vec<_>>());
     for node in nodes(&tree) {
@@ -111,9 +118,8 @@ async fn the_tree_of_a_finished_workflow_has_every_stage_step_phase_and_job() {
     assert_eq!(*default.data(), experiment.status(2).await, "two levels unless asked otherwise");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn exit_codes_and_percentages_tell_where_a_workflow_failed() {
-    let app = TestApp::start().await;
+async fn exit_codes_and_percentages_tell_where_a_workflow_failed(database: Database) {
+    let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     experiment.upload("plate", "a", &PlateFiles::new("tree").without_metadata()).await;
     let tree = experiment.run_to_end(ALL_STAGES, &[]).await.tree;
@@ -148,9 +154,8 @@ async fn exit_codes_and_percentages_tell_where_a_workflow_failed() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn jobs_are_listed_by_phase_name_and_window() {
-    let app = TestApp::start().await;
+async fn jobs_are_listed_by_phase_name_and_window(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, _) = processed(&app).await;
     let path = format!("{}/workflow/jobs", experiment.path);
     let names = async |query: &str| experiment.client.get(&format!("{path}?{query}")).await.all("name");
@@ -196,9 +201,8 @@ async fn jobs_are_listed_by_phase_name_and_window() {
     assert_eq!(jobs[0]["type"], "RunJob");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn every_job_logs_that_it_completed_and_only_to_those_who_may_read() {
-    let app = TestApp::start().await;
+async fn every_job_logs_that_it_completed_and_only_to_those_who_may_read(database: Database) {
+    let app = TestApp::start_on(database).await;
     let (experiment, tree) = processed(&app).await;
     let jobs: Vec<&Value> =
         nodes(&tree).into_iter().filter(|node| node["type"].as_str().unwrap().ends_with("Job")).collect();

@@ -29,6 +29,8 @@ pub struct Config {
     pub max_upload_bytes: u64,
     /// Memory for encoded tiles, in bytes.
     pub tile_cache_bytes: u64,
+    /// Free space of the data directory below which nothing new is stored, in bytes; 0 is no such limit.
+    pub reserve_bytes: u64,
     /// Cores that jobs may use together.
     pub cores: usize,
     /// Path below which everything is served: empty, or such as `/tissuemaps`.
@@ -73,6 +75,8 @@ pub struct Settings {
     pub max_upload_mb: Option<u64>,
     /// See [`Config::tile_cache_bytes`], in megabytes.
     pub tile_cache_mb: Option<u64>,
+    /// See [`Config::reserve_bytes`], in megabytes.
+    pub reserve_mb: Option<u64>,
     /// See [`Config::cores`].
     pub cores: Option<usize>,
     /// See [`Config::base_path`].
@@ -172,6 +176,7 @@ impl Settings {
                 }
                 "max_upload_mb" => settings.max_upload_mb = Some(number("megabytes")?),
                 "tile_cache_mb" => settings.tile_cache_mb = Some(number("megabytes")?),
+                "reserve_mb" => settings.reserve_mb = Some(number("megabytes")?),
                 "cores" => settings.cores = Some(number("cores")?.try_into().unwrap_or(usize::MAX)),
                 "base_path" => settings.base_path = Some(value),
                 "trust_forwarded" => {
@@ -197,6 +202,7 @@ impl Settings {
             max_body_mb: self.max_body_mb.or(other.max_body_mb),
             max_upload_mb: self.max_upload_mb.or(other.max_upload_mb),
             tile_cache_mb: self.tile_cache_mb.or(other.tile_cache_mb),
+            reserve_mb: self.reserve_mb.or(other.reserve_mb),
             cores: self.cores.or(other.cores),
             base_path: self.base_path.or(other.base_path),
             trust_forwarded: self.trust_forwarded.or(other.trust_forwarded),
@@ -259,6 +265,7 @@ impl Settings {
             max_body_bytes: self.max_body_mb.unwrap_or(100).saturating_mul(MB as usize),
             max_upload_bytes: self.max_upload_mb.unwrap_or(20_000).saturating_mul(MB),
             tile_cache_bytes: self.tile_cache_mb.unwrap_or(256).saturating_mul(MB),
+            reserve_bytes: self.reserve_mb.unwrap_or(1000).saturating_mul(MB),
             cores,
             base_path,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::auth::password::TooManyLogins;
 use crate::resources::file::FileError;
-use crate::storage::StorageError;
 use crate::storage::uploads::ReceiveError;
+use crate::storage::{StorageError, is_full};
 use crate::store::StoreError;
 
 /// The stable `type` of an error, and its status.
@@ -133,6 +133,12 @@ impl ApiError {
         Self::new(ErrorKind::InternalServer, "internal server error; the server's log has the cause")
     }
 
+    /// 507: no room; logs where.
+    pub fn no_space(cause: impl std::fmt::Display) -> Self {
+        tracing::warn!(%cause, "no space left");
+        Self::new(ErrorKind::InsufficientStorage, "no space left on the server; nothing was stored")
+    }
+
     /// What kind of error it is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -183,7 +189,8 @@ impl From<StoreError> for ApiError {
         match error {
             StoreError::Conflict(_) => Self::conflict("such a thing exists already"),
             StoreError::Reference(_) => Self::not_found("something the request refers to"),
-            StoreError::Corrupt(_) | StoreError::Migration(_) | StoreError::Driver(_) => {
+            StoreError::Full(_) => Self::no_space(error),
+            StoreError::InUse | StoreError::Corrupt(_) | StoreError::Migration(_) | StoreError::Driver(_) => {
                 Self::internal(error)
             }
         }
@@ -192,13 +199,7 @@ impl From<StoreError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        if error.is_storage_full() {
-            return Self::new(
-                ErrorKind::InsufficientStorage,
-                "no space left on the server; nothing was stored",
-            );
-        }
-        Self::internal(error)
+        if error.is_storage_full() { Self::no_space(error) } else { Self::internal(error) }
     }
 }
 
@@ -214,6 +215,7 @@ impl From<FileError> for ApiError {
             FileError::UnknownAcquisition(id) => Self::not_found(format!("acquisition {id}")),
             FileError::Name(message) => Self::malformed(message),
             FileError::Store(error) => error.into(),
+            FileError::Storage(error) => error.into(),
             FileError::Receive(error) => error.into(),
         }
     }
@@ -222,17 +224,12 @@ impl From<FileError> for ApiError {
 impl From<ReceiveError> for ApiError {
     fn from(error: ReceiveError) -> Self {
         match error {
+            ReceiveError::Write(error) | ReceiveError::Source(error) if is_full(&error) => {
+                Self::no_space(error)
+            }
             ReceiveError::Source(_) => Self::malformed(error.to_string()),
             ReceiveError::TooLarge { .. } => Self::new(ErrorKind::PayloadTooLarge, error.to_string()),
-            ReceiveError::Write(error) if is_full(&error) => {
-                Self::new(ErrorKind::InsufficientStorage, "no space left on the server; nothing was stored")
-            }
             ReceiveError::Write(_) => Self::internal(error),
         }
     }
-}
-
-/// Whether the disk or the quota is full.
-fn is_full(error: &std::io::Error) -> bool {
-    matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
 }

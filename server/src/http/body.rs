@@ -45,6 +45,9 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
         let Value::Object(object) = &value else {
             return Err(ApiError::malformed("the body must be a JSON object"));
         };
+        if holds_zero(&value) {
+            return Err(ApiError::malformed("a text in the body holds the character U+0000"));
+        }
         let missing: Vec<_> = T::REQUIRED
             .iter()
             .filter(|key| object.get(**key).is_none_or(Value::is_null))
@@ -59,5 +62,15 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
         serde_json::from_value(value)
             .map(Self)
             .map_err(|error| ApiError::malformed(format!("the body does not fit: {error}")))
+    }
+}
+
+/// Whether a text in `value` holds the character U+0000, which PostgreSQL cannot store.
+fn holds_zero(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(values) => values.iter().any(holds_zero),
+        Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_zero(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }

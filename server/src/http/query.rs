@@ -100,6 +100,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Query {
                 .map_err(|error| ApiError::malformed(format!("query string: {error}")))?;
         let mut first = HashMap::with_capacity(pairs.len());
         for (name, value) in pairs {
+            // Nothing stored holds one, and PostgreSQL takes none.
+            if value.contains('\0') {
+                return Err(ApiError::malformed(format!(
+                    "query parameter `{name}` holds the character U+0000"
+                )));
+            }
             first.entry(name).or_insert(value);
         }
         Ok(Self(first))

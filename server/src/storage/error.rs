@@ -24,6 +24,14 @@ pub enum StorageError {
     /// that must not be replaced is [`io::ErrorKind::AlreadyExists`].
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// The disk has less room than is kept in reserve: make room, then try again.
+    #[error("no space left: {} MB are free and {} MB are kept in reserve", free / 1_000_000, reserve / 1_000_000)]
+    Reserve {
+        /// Free bytes.
+        free: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
     /// The pixels or parameters given do not fit: fix the call.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -35,8 +43,20 @@ pub type Result<T, E = StorageError> = std::result::Result<T, E>;
 impl StorageError {
     /// Whether the disk or the quota is full: nothing half-written is left, and a retry may help later.
     pub fn is_storage_full(&self) -> bool {
-        matches!(self, Self::Io(error)
-            if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
+        match self {
+            Self::Reserve { .. } => true,
+            Self::Io(error) => is_full(error),
+            Self::NotFound { .. } | Self::Corrupt { .. } | Self::Engine(_) => false,
+        }
+    }
+
+    /// The same as an input/output error that [`is_full`] tells from others.
+    pub(super) fn into_io(self) -> io::Error {
+        match self {
+            Self::Io(error) => error,
+            full if full.is_storage_full() => io::Error::new(io::ErrorKind::StorageFull, full),
+            other => io::Error::other(other),
+        }
     }
 
     pub(super) fn corrupt(path: &Path, problem: impl std::fmt::Display) -> Self {
@@ -51,4 +71,9 @@ impl StorageError {
             Self::Io(error)
         }
     }
+}
+
+/// Whether the disk or the quota is full.
+pub fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }

@@ -9,9 +9,11 @@ pub mod encode;
 pub mod error;
 pub mod images;
 pub mod readers;
+mod space;
 mod staging;
 pub mod statistics;
 pub mod uploads;
 
 pub use data_dir::DataDir;
-pub use error::StorageError;
+pub use error::{StorageError, is_full};
+pub use space::{Space, Watched};

@@ -7,28 +7,38 @@
 //! * a read sees one consistent state;
 //! * a write is all or nothing and becomes visible with [`Tx::commit`]. On SQLite writers queue for
 //!   the one writing connection and start with `begin immediate`, so none ever finds the database
-//!   locked half-way;
+//!   locked half-way; writers of other processes take turns with them;
 //! * no transaction spans image work, requests to others or waiting for a person.
 //!
 //! Times are microseconds since 1970 (UTC), booleans are booleans, JSON is text.
 
 mod clock;
 mod error;
+mod lock;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Postgres, Sqlite, Transaction};
+use sqlx::{Connection, Postgres, Sqlite, Transaction};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 pub use clock::{Clock, SystemClock};
 pub use error::{Result, StoreError};
+pub use lock::DatabaseLock;
 
-/// How long a connection waits for a lock or a free place in the pool before it gives up.
+/// How long to wait for a lock or a free place in the pool before giving up.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long to wait for a PostgreSQL server that cannot be reached: a request is answered meanwhile.
+const POSTGRES_PATIENCE: Duration = Duration::from_secs(10);
+/// How long one attempt to begin to write waits for another process. Left to itself SQLite asks ever more
+/// seldom, ten times a second in the end, and can miss every gap that a busy writer leaves.
+const ATTEMPT: Duration = Duration::from_millis(10);
 
 /// The database, whichever it is.
 #[derive(Debug, Clone)]
@@ -39,6 +49,8 @@ pub enum Db {
         readers: SqlitePool,
         /// The one connection for [`Db::write`].
         writer: SqlitePool,
+        /// Held while waiting for the right to write, so that who came first is served first.
+        turn: Arc<Mutex<()>>,
     },
     /// A server.
     Postgres(PgPool),
@@ -68,18 +80,12 @@ impl Db {
             // removed after commits, so commits must last.
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(PATIENCE);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options.clone())
-            .await?;
-        sqlx::migrate!("../migrations/sqlite").run(&writer).await.map_err(StoreError::Migration)?;
-        let readers = SqlitePoolOptions::new()
-            .max_connections(8)
-            .acquire_timeout(PATIENCE)
-            .connect_with(options.read_only(true))
-            .await?;
-        Ok(Self::Sqlite { readers, writer })
+        let migrator = sqlite_pool(1).connect_with(options.clone()).await?;
+        sqlx::migrate!("../migrations/sqlite").run(&migrator).await.map_err(StoreError::Migration)?;
+        migrator.close().await;
+        let writer = sqlite_pool(1).connect_with(options.clone().busy_timeout(ATTEMPT)).await?;
+        let readers = sqlite_pool(8).connect_with(options.read_only(true)).await?;
+        Ok(Self::Sqlite { readers, writer, turn: Arc::default() })
     }
 
     /// Connect to a PostgreSQL server and bring its schema up to date.
@@ -87,9 +93,22 @@ impl Db {
     /// # Errors
     /// [`StoreError::Driver`] when the server cannot be reached or a migration fails.
     pub async fn open_postgres(url: &str) -> Result<Self> {
-        let pool = PgPoolOptions::new().max_connections(16).acquire_timeout(PATIENCE).connect(url).await?;
+        let pool =
+            PgPoolOptions::new().max_connections(16).acquire_timeout(POSTGRES_PATIENCE).connect(url).await?;
         sqlx::migrate!("../migrations/postgres").run(&pool).await.map_err(StoreError::Migration)?;
         Ok(Self::Postgres(pool))
+    }
+
+    /// Keep other servers from this database; to be done before anything in it is taken for left behind.
+    /// The embedded database has no lock of its own: the data directory has.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another server has it.
+    pub async fn lock(&self) -> Result<Option<DatabaseLock>> {
+        match self {
+            Self::Sqlite { .. } => Ok(None),
+            Self::Postgres(pool) => DatabaseLock::take(pool).await.map(Some),
+        }
     }
 
     /// A consistent view of the database.
@@ -111,7 +130,10 @@ impl Db {
     /// [`StoreError::Driver`].
     pub async fn write(&self) -> Result<Tx> {
         Ok(match self {
-            Self::Sqlite { writer, .. } => Tx::Sqlite(writer.begin_with("begin immediate").await?),
+            Self::Sqlite { writer, turn, .. } => {
+                let begun = timeout(PATIENCE, begin_immediate(writer, turn)).await;
+                Tx::Sqlite(begun.unwrap_or(Err(sqlx::Error::PoolTimedOut))?)
+            }
             Self::Postgres(pool) => Tx::Postgres(pool.begin().await?),
         })
     }
@@ -119,11 +141,33 @@ impl Db {
     /// Close all connections.
     pub async fn close(&self) {
         match self {
-            Self::Sqlite { readers, writer } => {
+            Self::Sqlite { readers, writer, .. } => {
                 readers.close().await;
                 writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
+        }
+    }
+}
+
+fn sqlite_pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).acquire_timeout(PATIENCE).before_acquire(
+        // A full disk makes SQLite end a transaction by itself, and the driver goes on believing in it: such a
+        // connection is replaced.
+        |connection, _| Box::pin(std::future::ready(Ok(!connection.is_in_transaction()))),
+    )
+}
+
+/// Begin to write once those who came before have, and once no other process writes.
+async fn begin_immediate(
+    writer: &SqlitePool,
+    turn: &Mutex<()>,
+) -> std::result::Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    let _turn = turn.lock().await;
+    loop {
+        match writer.begin_with("begin immediate").await {
+            Err(error) if error::is_busy(&error) => {}
+            begun => return begun,
         }
     }
 }

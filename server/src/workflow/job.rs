@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::arguments::Arguments;
 use super::lease::Lease;
 use super::log::JobLog;
-use super::steps::{self, StepError};
+use super::steps::{self, Step, StepError};
 use super::stop::Stop;
 use crate::environment::Environment;
 use crate::failpoint;
@@ -27,7 +27,7 @@ pub const FAILURE: i64 = 1;
 /// How long to wait before trying the database again, at first and at most.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// See [`FIRST_PAUSE`].
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// The part of a step that a job does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,21 +249,17 @@ async fn execute(
         let arguments =
             Arguments::from_json(step.batch_arguments(), &job.arguments).map_err(StepError::Input)?;
         let context = JobContext { environment: environment.clone(), experiment, lease, arguments, log };
-        let result = match job.phase {
-            Phase::Init => step.init(&context).await.and_then(|batches| split(&context, job, batches)),
-            Phase::Run => step.run(&context, &job.batch).await.map(|()| Done::Worked),
-            Phase::Collect => step.collect(&context).await.map(|()| Done::Worked),
-        };
+        let result = perform(step, &context, job).await;
         match &result {
             Ok(_) => context.log.completed(),
             // The log is the other worker's by now.
             Err(StepError::LeaseLost) => {}
-            Err(error) => context.log.failed(&error.to_string()),
+            Err(error) => context.log.failed(&error.reason()),
         }
         result
     };
     match AssertUnwindSafe(work).catch_unwind().await {
-        Ok(result) => result.map_err(|error| error.to_string()),
+        Ok(result) => result.map_err(|error| error.reason()),
         Err(panic) => {
             let message = panic
                 .downcast_ref::<String>()
@@ -281,6 +277,16 @@ async fn execute(
             }
             Err(format!("panic: {message}"))
         }
+    }
+}
+
+/// Do the step's part, if there is room for what it makes.
+async fn perform(step: &dyn Step, context: &JobContext, job: Job) -> Result<Done, StepError> {
+    context.environment.space.check()?;
+    match job.phase {
+        Phase::Init => split(context, job, step.init(context).await?),
+        Phase::Run => step.run(context, &job.batch).await.map(|()| Done::Worked),
+        Phase::Collect => step.collect(context).await.map(|()| Done::Worked),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::environment::Environment;
 use crate::failpoint;
 use crate::resources::experiment::{Experiment, queries as experiments};
 use crate::resources::workflow::queries::{self, NewTask};
+use crate::storage::StorageError;
 use crate::store::{Result, StoreError, Tx};
 
 /// Exit code of a phase one of whose jobs failed (`EX_SOFTWARE` of `sysexits.h`).
@@ -40,6 +41,9 @@ pub enum SubmitError {
     /// The server stops.
     #[error("the server is stopping; submit again when it is back")]
     Stopping,
+    /// There is too little room for what it would make.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -111,6 +115,7 @@ impl Workflows {
         if self.stop.is_asked() {
             return Err(SubmitError::Stopping);
         }
+        self.environment.space.check()?;
         // A task of its own, because the caller may go away: what is stored must also be run.
         let stored = description.to_json().to_string();
         let start = self.clone().start(experiment.clone(), caller, stored, plan);

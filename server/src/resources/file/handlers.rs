@@ -144,7 +144,8 @@ async fn microscope(app: &App, experiment: i64) -> ApiResult<&'static dyn Micros
 /// Register the files that will be uploaded; answers the names still to be uploaded.
 #[utoipa::path(post, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}/upload/register", tag = "files",
     request_body = RegisterFiles, params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
-    responses((status = 200, body = RegisteredFiles), (status = 400), (status = 403), (status = 404)))]
+    responses((status = 200, body = RegisteredFiles), (status = 400), (status = 403), (status = 404),
+        (status = 507, description = "No space left")))]
 pub async fn register_files(
     State(app): State<App>,
     user: AuthUser,

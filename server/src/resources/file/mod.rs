@@ -26,6 +26,7 @@ use crate::environment::Environment;
 use crate::failpoint;
 use crate::microscopes::{MicroscopeType, secure_filename};
 use crate::resources::acquisition::queries as acquisitions;
+use crate::storage::StorageError;
 use crate::storage::uploads::{self, ReceiveError, Received, Swept};
 use crate::store::{Result as StoreResult, StoreError};
 
@@ -124,6 +125,9 @@ pub enum FileError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is too little room for more files.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// What [`register`] did.
@@ -220,6 +224,7 @@ pub async fn register(
     microscope: &dyn MicroscopeType,
     names: &[String],
 ) -> Result<RegisterReport, FileError> {
+    environment.space.check()?;
     let SortedNames { wanted, skipped } = sort_out(microscope, names)?;
     let mut tx = environment.db.write().await?;
     if !acquisitions::exists(&mut tx, experiment, acquisition).await? {
@@ -290,6 +295,7 @@ pub async fn import(
     if let Some(outcome) = settled(environment, experiment, acquisition, &name).await? {
         return Ok(outcome);
     }
+    environment.space.check()?;
     let Some(claim) = Claim::take(environment, acquisition, &name).await? else {
         // Somebody was faster, and may be through by now.
         let outcome = settled(environment, experiment, acquisition, &name).await?;
@@ -299,7 +305,7 @@ pub async fn import(
     let target = environment.data.uploads(experiment, acquisition).join(&name);
     let received = tokio::select! {
         biased;
-        received = uploads::receive(&target, source, limit) => received,
+        received = uploads::receive(&target, environment.space.watch(source), limit) => received,
         () = claim.keep() => return claim.lost(experiment).await,
     };
     match received {

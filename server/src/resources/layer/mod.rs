@@ -112,6 +112,17 @@ pub enum MapError {
     Compute(Arc<ComputeError>),
 }
 
+impl MapError {
+    /// Whether the disk is full: a retry may help once there is room.
+    pub fn is_storage_full(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, StoreError::Full(_)),
+            Self::Storage(error) => error.is_storage_full(),
+            Self::NotFound(_) | Self::Layout(_) | Self::Engine(_) | Self::Compute(_) => false,
+        }
+    }
+}
+
 impl From<StoreError> for MapError {
     fn from(error: StoreError) -> Self {
         Self::Store(Arc::new(error))
@@ -140,6 +151,7 @@ impl From<MapError> for ApiError {
     fn from(error: MapError) -> Self {
         match error {
             MapError::NotFound(what) => Self::not_found(what),
+            full if full.is_storage_full() => Self::no_space(full),
             other => Self::internal(other),
         }
     }

@@ -24,7 +24,10 @@ pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>> {
 
 /// All users by name.
 pub async fn list(tx: &mut Tx) -> Result<Vec<User>> {
-    fetch_all!(tx, User, concat!(select_users!(), " order by name"))
+    let mut users = fetch_all!(tx, User, select_users!())?;
+    // Sorted here because PostgreSQL would order text by the rules of its locale.
+    users.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(users)
 }
 
 /// Add a user; the value is the id.

@@ -99,7 +99,8 @@ pub async fn set_description(
 #[utoipa::path(post, path = "/api/experiments/{experiment_id}/workflow/submit", tag = "workflow",
     params(("experiment_id" = String, Path)), request_body = SubmitWorkflow,
     responses((status = 200, body = Submitted), (status = 400), (status = 403), (status = 404),
-        (status = 409, description = "A workflow of this experiment runs already")))]
+        (status = 409, description = "A workflow of this experiment runs already"),
+        (status = 507, description = "No space left")))]
 pub async fn submit_workflow(
     State(app): State<App>,
     user: AuthUser,
@@ -217,6 +218,7 @@ impl From<SubmitError> for ApiError {
             SubmitError::Description(message) => Self::malformed(message),
             SubmitError::Running => Self::conflict(error.to_string()),
             SubmitError::Stopping => Self::new(ErrorKind::ServiceUnavailable, error.to_string()),
+            SubmitError::Storage(error) => error.into(),
             SubmitError::Store(error) => error.into(),
         }
     }

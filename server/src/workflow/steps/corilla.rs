@@ -88,6 +88,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         .compute
         .batch(move |_| -> StepResult<()> {
             let statistics = gather(&worker, experiment, &planes)?;
+            worker.space.check()?;
             statistics::write(&path, &statistics)?;
             Ok(())
         })

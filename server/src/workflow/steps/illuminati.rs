@@ -278,6 +278,7 @@ fn batches(job: &JobContext, layout: &MapLayout, layers: &[i64]) -> StepResult<V
 async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { layer, blocks } = parse_batch(batch)?;
     for block in &blocks {
+        job.environment.space.check()?;
         let report = pyramid::build_block(&job.environment, job.experiment.id, layer, *block).await?;
         failpoint::reached("illuminati block built");
         if report.missing > 0 {
@@ -295,6 +296,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let environment = &job.environment;
     let layers = queries::layer_ids(&mut environment.db.read().await?, job.experiment.id).await?;
     for layer in &layers {
+        environment.space.check()?;
         pyramid::build_top(environment, job.experiment.id, *layer).await?;
         failpoint::reached("illuminati layer complete");
     }

@@ -173,6 +173,7 @@ fn prepare(job: &JobContext, plane: StoredPlane) -> StepResult<Copy> {
 }
 
 fn extract(environment: &Environment, engine: &Engine, copy: &Copy) -> StepResult<()> {
+    environment.space.check()?;
     let limits = ReadLimits::default();
     // Planes are projected as they are read, so that a deep stack takes no more memory than two planes.
     let mut projection: Option<GreyPlane> = None;

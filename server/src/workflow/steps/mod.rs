@@ -124,6 +124,29 @@ pub enum StepError {
     Internal(String),
 }
 
+impl StepError {
+    /// Whether the disk is full: the job may succeed once there is room.
+    pub fn is_storage_full(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(error, StoreError::Full(_)),
+            Self::Storage(error) => error.is_storage_full(),
+            Self::Map(error) => error.is_storage_full(),
+            Self::Input(_) | Self::Engine(_) | Self::Compute(_) | Self::LeaseLost | Self::Internal(_) => {
+                false
+            }
+        }
+    }
+
+    /// Why the job failed, and what to do about a full disk.
+    pub fn reason(&self) -> String {
+        if self.is_storage_full() {
+            format!("no space left on the server; make room and submit again ({self})")
+        } else {
+            self.to_string()
+        }
+    }
+}
+
 /// The batch that a job was given.
 fn parse_batch<T: DeserializeOwned>(batch: &Value) -> StepResult<T> {
     serde_json::from_value(batch.clone()).map_err(|error| StepError::Internal(format!("batch: {error}")))

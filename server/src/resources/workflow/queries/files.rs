@@ -47,16 +47,18 @@ pub struct AcquisitionFile {
 
 /// The files of one kind (`image` or `metadata`) of an acquisition, by name.
 pub async fn files_of(tx: &mut Tx, acquisition: i64, kind: &str) -> Result<Vec<AcquisitionFile>> {
-    fetch_all!(
+    let mut files = fetch_all!(
         tx,
         AcquisitionFile,
         "select id, name, status, header
          from microscope_files
-         where acquisition_id = $1 and kind = $2
-         order by name",
+         where acquisition_id = $1 and kind = $2",
         acquisition,
         kind
-    )
+    )?;
+    // Sorted here because PostgreSQL would order text by the rules of its locale.
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(files)
 }
 
 /// Forget what metaextract read from the files of an experiment.
