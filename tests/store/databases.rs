@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::{AssertSqlSafe, query, query_as};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_as};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::Settings;
@@ -24,6 +24,9 @@ tm_tests::on_each_database![
     a_full_disk_is_told_from_other_failures_and_writing_goes_on_afterwards,
     writing_goes_on_after_a_database_ended_a_transaction_by_itself,
 ];
+
+/// Number of the lock that a server holds on its database; it is the same in all versions.
+const LOCK: i64 = 0x746d_7365_7276_6572;
 
 /// A database on its own, without a server.
 struct Opened {
@@ -273,6 +276,47 @@ async fn a_second_server_on_the_same_postgres_database_is_refused_until_the_firs
 
     drop(app);
     second_server(&second, &url).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_whose_lock_another_one_took_stops_using_the_database() {
+    let Some(database) = Database::postgres().await else { return };
+    let app = TestApp::start_on(database).await;
+    let Database::Postgres(database) = &app.database else { unreachable!("asked for above") };
+    let owner = app.client(OWNER).await;
+    assert_eq!(owner.get("/api/experiments").await.status, 200);
+
+    // Another server that waits for the lock and gets it as soon as the connection that holds it breaks.
+    let mut other = PgConnection::connect(app.database.url().unwrap()).await.unwrap();
+    let waiting = tokio::spawn(async move {
+        query("select pg_advisory_lock($1)").bind(LOCK).execute(&mut other).await.unwrap();
+        other
+    });
+    let locks = |granted: bool| {
+        format!(
+            "select count(*) from pg_locks where locktype = 'advisory' and granted = {granted}
+             and database = (select oid from pg_database where datname = current_database())"
+        )
+    };
+    let count_locks =
+        async |granted| count(&mut app.environment().db.read().await.unwrap(), &locks(granted)).await;
+    while count_locks(false).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    database
+        .administer(
+            "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted
+                 and database = (select oid from pg_database where datname = '{}')",
+        )
+        .await;
+    let _other = waiting.await.unwrap();
+    let refused = async {
+        while owner.get("/api/experiments").await.status == 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), refused).await.unwrap();
+    owner.get("/api/experiments").await.fails(500, "InternalServerError");
 }
 
 #[tokio::test]

@@ -17,14 +17,22 @@ use super::error::{Result, StoreError};
 const LOCK: i64 = 0x746d_7365_7276_6572;
 /// A server that was killed gives its lock up within a moment: how long to wait for that.
 const START_PATIENCE: Duration = Duration::from_secs(3);
-/// The database drops a session whose network is gone within a minute: how long our own may seem foreign.
-const LOST_PATIENCE: Duration = Duration::from_secs(90);
 /// How often to ask for a lock that somebody has.
 const RETRY_EVERY: Duration = Duration::from_millis(100);
 /// How often to see that the connection is there.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// How long the database may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Which session holds the lock: process ids are used again, their start times are not.
+const HOLDER: &str = "select concat(sessions.pid, ' ', sessions.backend_start)
+     from pg_locks
+     join pg_stat_activity as sessions on sessions.pid = pg_locks.pid
+     join pg_database on pg_database.oid = pg_locks.database
+     where pg_database.datname = current_database()
+         and pg_locks.locktype = 'advisory'
+         and pg_locks.granted
+         and (cast(pg_locks.classid as bigint) << 32 | cast(pg_locks.objid as bigint)) = $1";
 
 /// Keeps other servers from the database for as long as it lives.
 #[derive(Debug)]
@@ -40,8 +48,8 @@ impl DatabaseLock {
     pub(super) async fn take(pool: &PgPool) -> Result<Self> {
         let give_up = Instant::now() + START_PATIENCE;
         loop {
-            if let Some(connection) = try_take(pool).await? {
-                return Ok(Self { keeper: tokio::spawn(keep(connection, pool.clone())) });
+            if let Attempt::Taken(session) = try_take(pool).await? {
+                return Ok(Self { keeper: tokio::spawn(keep(session, pool.clone())) });
             }
             if Instant::now() >= give_up {
                 return Err(StoreError::InUse);
@@ -58,10 +66,22 @@ impl Drop for DatabaseLock {
     }
 }
 
-/// A connection that holds the lock; `None` when somebody else does.
-async fn try_take(pool: &PgPool) -> Result<Option<PgConnection>> {
+/// A connection that holds the lock, and what the database calls it.
+struct Session {
+    connection: PgConnection,
+    name: String,
+}
+
+/// How it went to take the lock.
+enum Attempt {
+    Taken(Session),
+    /// The session of this name has it; `None` when it was given back just now.
+    HeldBy(Option<String>),
+}
+
+async fn try_take(pool: &PgPool) -> Result<Attempt> {
     let options = pool.connect_options();
-    let taken = async {
+    let attempt = async {
         let mut connection = options.connect().await?;
         // A machine that vanishes from the network gives the lock up within a minute.
         sqlx::raw_sql(
@@ -73,28 +93,36 @@ async fn try_take(pool: &PgPool) -> Result<Option<PgConnection>> {
             .bind(LOCK)
             .fetch_one(&mut connection)
             .await?;
-        Ok(taken.then_some(connection))
+        let holder =
+            sqlx::query_as::<_, (String,)>(HOLDER).bind(LOCK).fetch_optional(&mut connection).await?;
+        let holder = holder.map(|(name,)| name);
+        Ok(match holder {
+            Some(name) if taken => Attempt::Taken(Session { connection, name }),
+            holder => Attempt::HeldBy(holder),
+        })
     };
-    timeout(ANSWER_WITHIN, taken).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from)
+    timeout(ANSWER_WITHIN, attempt).await.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(StoreError::from)
 }
 
 /// Hold the lock, and take it again after the connection broke. If another server got it meanwhile, close
 /// `pool`: everything is then refused, rather than done twice.
-async fn keep(mut connection: PgConnection, pool: PgPool) {
-    let mut lost: Option<Instant> = None;
+async fn keep(mut session: Session, pool: PgPool) {
+    let mut broken = false;
     while !pool.is_closed() {
         sleep(CHECK_EVERY).await;
-        if lost.is_none() && matches!(timeout(ANSWER_WITHIN, connection.ping()).await, Ok(Ok(()))) {
+        broken |= !matches!(timeout(ANSWER_WITHIN, session.connection.ping()).await, Ok(Ok(())));
+        if !broken {
             continue;
         }
-        let since = *lost.get_or_insert_with(Instant::now);
         match try_take(&pool).await {
-            Ok(Some(taken)) => {
-                connection = taken;
-                lost = None;
+            Ok(Attempt::Taken(taken)) => {
+                session = taken;
+                broken = false;
             }
-            Ok(None) if since.elapsed() < LOST_PATIENCE => {}
-            Ok(None) => {
+            // The database has not noticed yet that our own connection broke.
+            Ok(Attempt::HeldBy(Some(name))) if name == session.name => {}
+            Ok(Attempt::HeldBy(None)) => {}
+            Ok(Attempt::HeldBy(Some(_))) => {
                 tracing::error!("another tmserver took the database over; this one stops using it");
                 pool.close().await;
             }
