@@ -12,12 +12,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::auth::permission::Permissions;
 use crate::auth::token::{self, Tokens};
 use crate::config::Config;
-use crate::environment::{Environment, OpenError};
+use crate::environment::{DataLock, Environment, LastStop, OpenError};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::trace;
 use crate::openapi;
 use crate::resources::tile::Tiles;
+use crate::resources::workflow::queries as workflows;
 use crate::routes;
+use crate::store::StoreError;
 use crate::sweep;
 use crate::workflow::Workflows;
 
@@ -39,11 +41,12 @@ pub struct App {
 }
 
 impl App {
-    /// Put the application together and tidy up what a stopped server left behind.
+    /// Put the application together and tidy up what a stopped server left behind: see
+    /// [`DataLock::last_stop`].
     ///
     /// # Errors
     /// [`OpenError`] says what cannot be used.
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
+    pub async fn open(config: Config, last_stop: LastStop) -> Result<Self, OpenError> {
         let environment = Environment::open(&config).await?;
         let unusable = |source| OpenError::DataDir { path: config.data_dir.clone(), source };
         let key = match &config.secret_key {
@@ -51,7 +54,7 @@ impl App {
             None => token::stored_key(&environment.data.secret()).map_err(unusable)?,
         };
         let tokens = Tokens::new(&key, config.token_lifetime);
-        sweep::at_start(&environment).await?;
+        sweep::at_start(&environment, last_stop).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
         let workflows = Workflows::local(environment.clone(), config.cores);
         Ok(Self {
@@ -91,6 +94,21 @@ impl App {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
         axum::serve(listener, self.router()).with_graceful_shutdown(shutdown).await
+    }
+
+    /// Close the database and give the data directory back; as clean, unless a workflow was abandoned or files
+    /// are left to remove.
+    ///
+    /// # Errors
+    /// When the database fails; the data directory does not count as clean then.
+    pub async fn close(&self, lock: DataLock) -> Result<(), StoreError> {
+        let db = &self.environment.db;
+        let unfinished = workflows::unfinished_experiments(&mut db.read().await?).await?;
+        db.close().await;
+        if unfinished.is_empty() && !self.environment.leftovers.any() {
+            lock.release();
+        }
+        Ok(())
     }
 }
 

@@ -6,12 +6,15 @@
 
 pub mod app;
 pub mod auth;
+pub mod backup;
 pub mod cli;
+pub mod check;
 pub mod compute;
 pub mod config;
 pub mod environment;
 pub mod error;
 pub mod http;
+pub mod inventory;
 pub mod microscopes;
 pub mod openapi;
 pub mod resources;
@@ -19,4 +22,5 @@ pub mod routes;
 pub mod storage;
 pub mod store;
 pub mod sweep;
+pub mod tally;
 pub mod workflow;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::{Config, Settings};
+use tm_server::environment::LastStop;
 use tm_server::resources::user;
 use tm_server::store::{Clock, Db};
 use tm_server::workflow::Workflows;
@@ -226,7 +227,7 @@ async fn open(data_dir: PathBuf, clock: Arc<TestClock>, change: impl FnOnce(&mut
     };
     let mut config = settings.finish().unwrap();
     change(&mut config);
-    let mut app = App::open(config).await.unwrap();
+    let mut app = App::open(config, LastStop::Unclean).await.unwrap();
     app.environment.clock = clock;
     app.workflows = Workflows::local(app.environment.clone(), app.config.cores);
     app

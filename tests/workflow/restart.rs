@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use tm_server::environment::LastStop;
 use tm_server::resources::workflow::queries::{self, NewTask};
 use tm_server::sweep;
 use tm_server::workflow::task::TaskState;
@@ -35,7 +36,7 @@ async fn interrupted_workflows_have_failed_after_a_restart() {
     let experiment = Experiment::new(&app).await;
     for state in [TaskState::New, TaskState::Running] {
         abandoned_workflow(&app, &experiment, state).await;
-        sweep::at_start(app.environment()).await.unwrap();
+        sweep::at_start(app.environment(), LastStop::Unclean).await.unwrap();
         let tree = experiment.status(1).await;
         assert_eq!(
             (&tree["state"], &tree["exitcode"]),
@@ -70,7 +71,7 @@ async fn files_that_no_row_names_are_gone_after_a_restart_and_all_others_stay() 
         fs::create_dir_all(stray.join("deep")).unwrap();
         fs::write(stray.join("deep/file"), b"left behind").unwrap();
     }
-    sweep::at_start(app.environment()).await.unwrap();
+    sweep::at_start(app.environment(), LastStop::Unclean).await.unwrap();
     for stray in &strays {
         assert!(!stray.exists(), "{}", stray.display());
     }

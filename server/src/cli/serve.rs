@@ -11,12 +11,12 @@ use crate::environment::DataLock;
 /// Serve until interrupted.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let listen = config.listen;
-    let _lock = DataLock::take(&config)?;
-    let app = App::open(config).await?;
+    let lock = DataLock::take(&config)?;
+    let app = App::open(config, lock.last_stop()).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     println!("tmserver serves on http://{}", listener.local_addr()?);
     app.serve(listener, interrupted()).await?;
-    app.environment.db.close().await;
+    app.close(lock).await?;
     Ok(())
 }
 

@@ -13,7 +13,8 @@ use super::error::Result;
 ///
 /// Dropped without [`Self::commit`], it is removed; what a crash leaves carries the temporary suffix
 /// that the sweep at start looks for.
-pub(super) struct StagedDirectory {
+#[derive(Debug)]
+pub struct StagedDirectory {
     temporary: PathBuf,
     target: PathBuf,
     committed: bool,
@@ -21,19 +22,25 @@ pub(super) struct StagedDirectory {
 
 impl StagedDirectory {
     /// Begin a directory that will be at `target`.
-    pub(super) fn new(target: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(target: &Path) -> Result<Self> {
         let temporary = atomic::temporary_path(target);
         fs::create_dir_all(&temporary)?;
         Ok(Self { temporary, target: target.to_owned(), committed: false })
     }
 
     /// Where the directory is while it is being filled.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.temporary
     }
 
     /// Add a JSON file, and the directories above it.
-    pub(super) fn write_json(&self, relative: &str, value: &serde_json::Value) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, relative: &str, value: &serde_json::Value) -> Result<()> {
         let path = self.temporary.join(relative);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -46,7 +53,7 @@ impl StagedDirectory {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] when there is something at the target already.
-    pub(super) fn commit(self) -> Result<()> {
+    pub fn commit(self) -> Result<()> {
         if self.target.exists() {
             return Err(already_exists(&self.target).into());
         }
@@ -54,7 +61,10 @@ impl StagedDirectory {
     }
 
     /// Like [`Self::commit`], but what is at the target is replaced.
-    pub(super) fn commit_replacing(self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the disk fails; what was at the target may have gone then.
+    pub fn commit_replacing(self) -> Result<()> {
         let old = atomic::temporary_path(&self.target);
         match fs::rename(&self.target, &old) {
             Ok(()) => {

@@ -14,6 +14,7 @@
 
 mod clock;
 mod error;
+mod snapshot;
 
 use std::path::Path;
 use std::time::Duration;

@@ -148,6 +148,25 @@ impl ShardedArray {
         Ok(found)
     }
 
+    /// Look at a shard without giving out pixels: its index always, every chunk of it if `deep`. The value is
+    /// whether it is there.
+    pub(super) fn check_shard(
+        &self,
+        plane: PlaneIndex,
+        (y, x): (usize, usize),
+        deep: bool,
+    ) -> Result<bool> {
+        let Some(mut shard) = self.open_shard(ShardKey { plane, y, x })? else { return Ok(false) };
+        for place in 0..shard.index.len() {
+            if deep {
+                self.read_chunk(&mut shard, place)?;
+            } else {
+                shard.chunk(place)?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Copy what a shard holds of a window.
     fn read_shard<T: Pixel>(
         &self,
@@ -209,13 +228,7 @@ impl ShardedArray {
 
     /// The pixels of one chunk as bytes in native order; `None` if it is absent.
     fn read_chunk(&self, shard: &mut Shard, place: usize) -> Result<Option<Vec<u8>>> {
-        let [offset, length] = shard.index[place];
-        if [offset, length] == [u64::MAX; 2] {
-            return Ok(None);
-        }
-        if offset.checked_add(length).is_none_or(|end| end > shard.length) {
-            return Err(StorageError::corrupt(&shard.path, format!("chunk {place} lies beyond the end")));
-        }
+        let Some([offset, length]) = shard.chunk(place)? else { return Ok(None) };
         let encoded = read_at(&mut shard.file, offset, length)?;
         let pixels = self
             .codecs
@@ -230,6 +243,20 @@ struct Shard {
     path: PathBuf,
     length: u64,
     index: Arc<ShardIndex>,
+}
+
+impl Shard {
+    /// Offset and length of a chunk, inside the file; `None` if it is absent.
+    fn chunk(&self, place: usize) -> Result<Option<[u64; 2]>> {
+        let [offset, length] = self.index[place];
+        if [offset, length] == [u64::MAX; 2] {
+            return Ok(None);
+        }
+        if offset.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(StorageError::corrupt(&self.path, format!("chunk {place} lies beyond the end")));
+        }
+        Ok(Some([offset, length]))
+    }
 }
 
 /// The block at a position of a grid of blocks.
