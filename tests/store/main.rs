@@ -3,6 +3,7 @@
 
 mod figures;
 mod images;
+mod keep;
 mod layers;
 mod listing;
 mod planes;

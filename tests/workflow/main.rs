@@ -5,9 +5,11 @@
 mod bad_input;
 mod correction;
 mod cv8000;
+mod deletes;
 mod geometry;
 mod naive;
 mod open_format;
 mod rerun;
 mod restart;
+mod sweeping;
 mod tree;

@@ -204,17 +204,18 @@ impl ShardedArray {
             Err(error) => return Err(error.into()),
         };
         let identity = Identity::of(&file.metadata()?);
+        // The index is the last thing in the file.
+        let end = identity
+            .length
+            .checked_sub(self.codecs.index_bytes)
+            .ok_or_else(|| StorageError::corrupt(&path, "shorter than its index"))?;
         let known = self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((of, index)) = known
             && of == identity
         {
-            return Ok(Some(Shard { file, path, length: identity.length, index }));
+            return Ok(Some(Shard { file, path, end, index }));
         }
-        let start = identity
-            .length
-            .checked_sub(self.codecs.index_bytes)
-            .ok_or_else(|| StorageError::corrupt(&path, "shorter than its index"))?;
-        let bytes = read_at(&mut file, start, self.codecs.index_bytes)?;
+        let bytes = read_at(&mut file, end, self.codecs.index_bytes)?;
         let index = self.codecs.decode_index(bytes).map_err(|error| StorageError::corrupt(&path, error))?;
         let index = Arc::new(index);
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -223,7 +224,7 @@ impl ShardedArray {
             indexes.clear();
         }
         indexes.insert(key, (identity, index.clone()));
-        Ok(Some(Shard { file, path, length: identity.length, index }))
+        Ok(Some(Shard { file, path, end, index }))
     }
 
     /// The pixels of one chunk as bytes in native order; `None` if it is absent.
@@ -241,7 +242,8 @@ impl ShardedArray {
 struct Shard {
     file: File,
     path: PathBuf,
-    length: u64,
+    /// Where the chunks end and the index begins.
+    end: u64,
     index: Arc<ShardIndex>,
 }
 
@@ -252,7 +254,7 @@ impl Shard {
         if [offset, length] == [u64::MAX; 2] {
             return Ok(None);
         }
-        if offset.checked_add(length).is_none_or(|end| end > self.length) {
+        if offset.checked_add(length).is_none_or(|end| end > self.end) {
             return Err(StorageError::corrupt(&self.path, format!("chunk {place} lies beyond the end")));
         }
         Ok(Some([offset, length]))
