@@ -111,9 +111,9 @@ pub async fn run(
 /// The place of the copy as an absolute path.
 fn check_target(data: &DataDir, target: &Path) -> Result<PathBuf, BackupError> {
     let refuse = |problem: &str| BackupError::Target { path: target.to_owned(), problem: problem.to_owned() };
-    let name = target.file_name().ok_or_else(|| refuse("a directory is to be named that can be made"))?;
-    let above = std::path::absolute(target)?;
-    let above = above.parent().ok_or_else(|| refuse("a directory is to be named that can be made"))?;
+    let absolute = std::path::absolute(target)?;
+    let named = target.file_name().zip(absolute.parent());
+    let (name, above) = named.ok_or_else(|| refuse("name the directory itself, not its place"))?;
     let unusable = |error| refuse(&format!("the directory above it cannot be used: {error}"));
     let above = above.canonicalize().map_err(unusable)?;
     if !above.is_dir() {

@@ -2,6 +2,7 @@
 // A failed `unwrap` is a failed test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
 mod messages;
 mod process;
 mod tmclient;

@@ -144,7 +144,7 @@ fn damage_to_a_stored_plane_is_found_where_it_can_be() {
     let whole = fs::read(&shard).unwrap();
 
     let mut pixels = whole.clone();
-    pixels[3] ^= 0xff;
+    // The length in the header of the first chunk.
     pixels[12] ^= 0xff;
     fs::write(&shard, &pixels).unwrap();
     assert!(check(false).unwrap());

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 mod bad_input;
+mod checking;
 mod correction;
 mod cv8000;
 mod deletes;

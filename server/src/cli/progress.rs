@@ -15,13 +15,22 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Show how far work is until it ends. Asked to stop, it is told so and still seen to its end.
-pub async fn watch<T>(mut progress: Progress, tally: &Tally, work: impl Future<Output = T>) -> T {
+///
+/// # Errors
+/// Those of the work.
+pub async fn watch<T, E>(
+    mut progress: Progress,
+    tally: &Tally,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
     let mut work = std::pin::pin!(work);
     let mut stop = std::pin::pin!(interrupted());
     loop {
         tokio::select! {
             done = &mut work => {
-                progress.finish(if tally.is_stopped() { "stopped" } else { "done" });
+                if done.is_ok() && !tally.is_stopped() {
+                    progress.finish("done");
+                }
                 return done;
             }
             () = &mut stop, if !tally.is_stopped() => tally.stop(),
