@@ -84,6 +84,7 @@ pub async fn run(
     let inventory = copy_all(db, data, &copy, &copied, tally).await?;
     if data.secret().exists() {
         copy_file(&data.secret(), &copy.secret(), &copied)?;
+        restrict(&copy.secret(), None)?;
     }
     let tidy = copy.clone();
     blocking(move || Ok(sweep::tidy(&tidy, &inventory))).await?;
@@ -174,8 +175,10 @@ async fn copy_all(
             let (copied, tally) = (Arc::clone(copied), Arc::clone(tally));
             blocking(move || copy_files(&data, &copy, &inventory, &copied, &tally)).await?
         };
-        // What is missing twice in a row is not on its way out: it is missing.
-        if missing.is_subset(&missing_before) {
+        // Looked at after the files: what was on its way out meanwhile may have been copied in part.
+        let now = Inventory::read(&mut db.read().await?, Scope::Everything).await?;
+        // What is missing twice in a row though rows name it is not on its way in: it is missing.
+        if inventory.lasts_until(&now) && missing.is_subset(&missing_before) {
             return Ok(Arc::unwrap_or_clone(inventory));
         }
         missing_before = missing;
@@ -191,7 +194,7 @@ fn keep_private(directory: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Give the copy of the database the mode of the database; only the owner may read that of a PostgreSQL server.
+/// Give a copy this mode; without one only the owner may read it.
 fn restrict(file: &Path, mode: Option<fs::Permissions>) -> io::Result<()> {
     #[cfg(unix)]
     let mode = mode.or_else(|| Some(std::os::unix::fs::PermissionsExt::from_mode(0o600)));

@@ -132,6 +132,14 @@ impl Inventory {
         Ok(())
     }
 
+    /// Whether rows own all of this later on, too, when they own what is in `later`. Files go after their rows and
+    /// never come back, so nothing of this was removed, not even in part, if so.
+    pub fn lasts_until(&self, later: &Self) -> bool {
+        self.experiments.iter().all(|(experiment, owned)| {
+            later.experiments.get(experiment).is_some_and(|later| owned.lasts_until(later))
+        })
+    }
+
     fn of(&mut self, experiment: i64) -> &mut Owned {
         self.experiments.entry(experiment).or_default()
     }
@@ -205,6 +213,22 @@ impl Inventory {
 }
 
 impl Owned {
+    fn lasts_until(&self, later: &Self) -> bool {
+        let uploads = self.uploads.iter().all(|(acquisition, files)| {
+            let later = later.uploads.get(acquisition);
+            later.is_some_and(|later| files.iter().all(|(name, size)| later.get(name) == Some(size)))
+        });
+        let plates = self.plates.iter().all(|(plate, images)| {
+            let later = later.plates.get(plate).filter(|later| later.generation == images.generation);
+            later.is_some_and(|later| images.fields.keys().all(|field| later.fields.contains_key(field)))
+        });
+        uploads
+            && plates
+            && self.layers.is_subset(&later.layers)
+            && self.statistics.is_subset(&later.statistics)
+            && self.jobs.is_subset(&later.jobs)
+    }
+
     /// The directories that rows name.
     fn directories<'a>(&'a self, data: &'a DataDir, experiment: i64) -> impl Iterator<Item = PathBuf> + 'a {
         let uploads = self.uploads.keys().map(move |acquisition| data.uploads(experiment, *acquisition));

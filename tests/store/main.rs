@@ -8,5 +8,6 @@ mod layers;
 mod listing;
 mod planes;
 mod readers;
+mod snapshot;
 mod statistics;
 mod tiff_builder;

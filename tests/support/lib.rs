@@ -9,6 +9,7 @@ pub mod backends;
 pub mod cellvoyager;
 pub mod compare;
 pub mod contents;
+pub mod databases;
 pub mod made_up_map;
 pub mod plates;
 pub mod program;

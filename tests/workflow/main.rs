@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backing_up;
 mod bad_input;
 mod checking;
 mod correction;

@@ -33,6 +33,7 @@ impl Db {
                 Ok(())
             }
             Self::Postgres(pool) => {
+                std::fs::File::create_new(file).map_err(|error| StoreError::Driver(sqlx::Error::Io(error)))?;
                 let copy = Self::open_sqlite(file).await?;
                 let copied = copy_tables(pool, &copy).await;
                 copy.close().await;
