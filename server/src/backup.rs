@@ -69,12 +69,7 @@ pub enum BackupError {
 ///
 /// # Errors
 /// [`BackupError`]; nothing of the copy is left then.
-pub async fn run(
-    db: &Db,
-    data: &DataDir,
-    target: &Path,
-    tally: &Arc<Tally>,
-) -> Result<Report, BackupError> {
+pub async fn run(db: &Db, data: &DataDir, target: &Path, tally: &Arc<Tally>) -> Result<Report, BackupError> {
     let target = check_target(data, target)?;
     let staged = StagedDirectory::new(&target)?;
     let copy = DataDir::new(staged.path());
@@ -221,7 +216,8 @@ fn copy_files(
             )?;
         }
         for (acquisition, files) in &owned.uploads {
-            let (from, to) = (data.uploads(*experiment, *acquisition), copy.uploads(*experiment, *acquisition));
+            let (from, to) =
+                (data.uploads(*experiment, *acquisition), copy.uploads(*experiment, *acquisition));
             if !copy_directory(&from, &to)? {
                 missing.extend(files.keys().map(|name| from.join(name)));
                 continue;

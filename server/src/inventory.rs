@@ -206,7 +206,8 @@ impl Inventory {
         let mut strangers = Vec::new();
         for experiment in self.experiments.keys() {
             let entries = orphans.entries(&data.experiment(*experiment)).into_iter();
-            strangers.extend(entries.filter(|(name, _)| !KINDS.contains(&name.as_str())).map(|(_, path)| path));
+            strangers
+                .extend(entries.filter(|(name, _)| !KINDS.contains(&name.as_str())).map(|(_, path)| path));
         }
         strangers
     }

@@ -7,8 +7,8 @@
 pub mod app;
 pub mod auth;
 pub mod backup;
-pub mod cli;
 pub mod check;
+pub mod cli;
 pub mod compute;
 pub mod config;
 pub mod environment;

@@ -61,8 +61,13 @@ async fn a_backup_of_a_running_server_is_served_like_the_original() {
     drop(server);
 
     let copy = directory.path().join("copy");
-    assert!(files_below(&copy.join("experiments")) == files_below(&directory.path().join("data/experiments")));
-    assert_eq!(fs::read(copy.join("secret")).unwrap(), fs::read(directory.path().join("data/secret")).unwrap());
+    assert!(
+        files_below(&copy.join("experiments")) == files_below(&directory.path().join("data/experiments"))
+    );
+    assert_eq!(
+        fs::read(copy.join("secret")).unwrap(),
+        fs::read(directory.path().join("data/secret")).unwrap()
+    );
     let copied = program.with("TMSERVER_DATA_DIR", copy.to_str().unwrap());
     assert!(copied.run(&["check", "--deep"]).succeeds().ends_with("1 sets of statistics: no problems\n"));
     assert!(shown(&copied.serve()).await == original);
@@ -102,7 +107,10 @@ fn a_backup_keeps_modes_and_hides_the_secret() {
     }
     assert_eq!(mode("copy/secret"), 0o600);
     // The owner can go on with it.
-    program.with("TMSERVER_DATA_DIR", directory.path().join("copy").to_str().unwrap()).run(&["user", "list"]).succeeds();
+    program
+        .with("TMSERVER_DATA_DIR", directory.path().join("copy").to_str().unwrap())
+        .run(&["user", "list"])
+        .succeeds();
 }
 
 #[test]
@@ -175,7 +183,8 @@ impl<'a> SmallDisk<'a> {
     fn mount(directory: &'a Path, kilobytes: usize) -> Option<Self> {
         fs::create_dir(directory).unwrap();
         let size = format!("size={kilobytes}k");
-        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory).output();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory).output();
         if mounted.is_ok_and(|output| output.status.success()) {
             return Some(Self(directory));
         }

@@ -27,8 +27,7 @@ fn make(path: &Path) {
         acquisition,
         ..field(well, index, SIZE, BitDepth::Sixteen)
     };
-    let fields =
-        vec![of("B03", 0, 7), of("B03", 1, 8), of("AA12", 0, 7), of("AA12", 1, 8), of("B12", 0, 7)];
+    let fields = vec![of("B03", 0, 7), of("B03", 1, 8), of("AA12", 0, 7), of("AA12", 1, 8), of("B12", 0, 7)];
     let acquisition = |id: i64| AcquisitionSpec { id, name: id.to_string() };
     let acquisitions = vec![acquisition(7), acquisition(8)];
     create_plate(path, &PlateSpec { name: "p".into(), acquisitions, fields }).unwrap();

@@ -65,7 +65,8 @@ async fn contents(db: &Db, schema: &Db) -> BTreeMap<String, Vec<Option<String>>>
     for column in texts(schema, columns.to_owned()).await.into_iter().flatten() {
         let (table, name) = column.split_once('.').unwrap();
         let boolean = ["write_access", "stored"].contains(&name);
-        let name = if boolean { format!("case when {name} then 'true' else 'false' end") } else { name.to_owned() };
+        let name =
+            if boolean { format!("case when {name} then 'true' else 'false' end") } else { name.to_owned() };
         let values = texts(db, format!("select cast({name} as text) from {table} order by id")).await;
         contents.insert(column, values);
     }

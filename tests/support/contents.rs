@@ -41,7 +41,11 @@ pub fn gone(before: &Files, after: &Files) -> BTreeSet<String> {
 
 /// The names of files that are in both with other contents, or only in `after`.
 pub fn changed(before: &Files, after: &Files) -> BTreeSet<String> {
-    after.iter().filter(|(name, bytes)| before.get(*name) != Some(bytes)).map(|(name, _)| name.clone()).collect()
+    after
+        .iter()
+        .filter(|(name, bytes)| before.get(*name) != Some(bytes))
+        .map(|(name, _)| name.clone())
+        .collect()
 }
 
 impl TestApp {

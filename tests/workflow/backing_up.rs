@@ -147,7 +147,8 @@ async fn copies_made_while_files_come_and_go_are_sound() {
     assert!(copies.len() >= 3, "{} copies", copies.len());
     for copy in &copies {
         assert_eq!(checked(copy).await.problems, [], "{}", copy.display());
-        let opened = fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let opened =
+            fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = opened.collect();
         names.sort();
         assert_eq!(names, ["experiments", "tmserver.sqlite"]);
@@ -167,7 +168,11 @@ async fn what_is_not_complete_is_left_out_of_a_copy() {
     let target = directory.path().join("copy");
     assert_eq!(copy(&app, &target).await.unwrap().problems, []);
     let copied = files_below(&target.join("experiments"));
-    assert!(!copied.is_empty() && copied.keys().all(|name| name.ends_with(".mlf") || name.ends_with(".mrf")), "{:?}", copied.keys());
+    assert!(
+        !copied.is_empty() && copied.keys().all(|name| name.ends_with(".mlf") || name.ends_with(".mrf")),
+        "{:?}",
+        copied.keys()
+    );
     assert!(!target.join("experiments/1/layers/9.ome.zarr").exists());
     served(&target, &[format!("{}/acquisitions", experiment.path)]).await;
 }

@@ -71,7 +71,12 @@ const DAMAGES: &[Damage] = &[
     },
     Damage { file: "B/03/1/0/c/", to: |bytes| flip(bytes, 12), only_deep: true, says: "chunk" },
     Damage { file: "/layers/1.ome.zarr/zarr.json", to: |_| None, only_deep: false, says: "does not exist" },
-    Damage { file: "/layers/1.ome.zarr/1/zarr.json", to: |_| Some(Vec::new()), only_deep: false, says: "EOF" },
+    Damage {
+        file: "/layers/1.ome.zarr/1/zarr.json",
+        to: |_| Some(Vec::new()),
+        only_deep: false,
+        says: "EOF",
+    },
     Damage {
         file: "/layers/1.ome.zarr/1/c/",
         to: |bytes| flip(bytes.clone(), bytes.len() - 5),
@@ -188,8 +193,7 @@ async fn a_check_during_workflows_and_deletions_finds_nothing_wrong() {
         }
     });
     for name in ["b", "c"] {
-        let added =
-            experiment.upload("p", name, &PlateFiles::new("later").grid(1, 2).size(300, 300)).await;
+        let added = experiment.upload("p", name, &PlateFiles::new("later").grid(1, 2).size(300, 300)).await;
         experiment.run(ALL_STAGES, &[]).await;
         experiment.client.delete(&added).await.says("ok");
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tm_server::check;
+use tm_server::resources::acquisition;
 use tm_server::tally::Tally;
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::PlateFiles;
@@ -99,7 +100,15 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
     only_lost_rows(
         &rows_before,
         &rows_after,
-        &["acquisitions", "channels", "channel_images", "cycles", "sites", "wells", "illumination_statistics"],
+        &[
+            "acquisitions",
+            "channels",
+            "channel_images",
+            "cycles",
+            "sites",
+            "wells",
+            "illumination_statistics",
+        ],
     );
     let lost = lost(&rows_before, &rows_after);
     let expected = [
@@ -197,7 +206,11 @@ async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     let statistics = files_after.keys().filter(|name| name.contains("/statistics/"));
     let sets: BTreeSet<_> = statistics.filter_map(|name| name.split('/').nth(2)).collect();
     assert_eq!(sets.len(), 1, "those of channel 1: {sets:?}");
-    only_lost_rows(&rows_before, &rows_after, &["plates", "acquisitions", "channels", "channel_images", "wells"]);
+    only_lost_rows(
+        &rows_before,
+        &rows_after,
+        &["plates", "acquisitions", "channels", "channel_images", "wells"],
+    );
     assert_eq!((rows_after["plates"].len(), rows_after["acquisitions"].len()), (1, 1));
     assert_eq!((rows_after["channels"].len(), rows_after["channel_layers"].len()), (1, 0));
     is_consistent(&app).await;
@@ -238,15 +251,35 @@ async fn a_deleted_experiment_leaves_nothing_at_all() {
     is_consistent(&app).await;
 }
 
+// On one thread, so that the deletion has come as far as it can when the test goes on.
+#[tokio::test]
+async fn a_deletion_goes_on_when_its_client_goes_away() {
+    let app = TestApp::start().await;
+    let experiment = Experiment::new(&app).await;
+    let acquisition = experiment.acquisition("p", "a").await;
+    let writer = app.environment().db.write().await.unwrap();
+    let mut deletion = Box::pin(acquisition::delete(&app.app, experiment.id(), id(&acquisition)));
+    tokio::select! {
+        biased;
+        deleted = &mut deletion => panic!("the database is held: {deleted:?}"),
+        () = tokio::task::yield_now() => {}
+    }
+    drop(deletion);
+    drop(writer);
+    // Writers queue: the deletion was first.
+    drop(app.environment().db.write().await.unwrap());
+    experiment.client.get(&acquisition).await.fails(404, "ResourceNotFoundError");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_deleted_while_a_workflow_runs() {
     let app = TestApp::start().await;
     let experiment = Experiment::new(&app).await;
     let acquisition = experiment.upload("p", "a", &files()).await;
     let description = tm_tests::plates::description(ALL_STAGES, &[]);
-    // The database is held, so that the workflow cannot end before it is asked for.
     let submitted = experiment.submit(&description).await;
     assert_eq!(submitted.status, 200);
+    // The database is held, so that the workflow cannot end meanwhile.
     let writer = app.environment().db.write().await.unwrap();
     let refused: Vec<Value> = vec![
         experiment.client.delete(&acquisition).await.body,

@@ -64,7 +64,8 @@ pub async fn expected_plate(
     let store = format!("{}/plates/1-1.ome.zarr", experiment.directory().display());
     let mut expected = Expected::in_store(store.into());
     for id in files.planes() {
-        let (well, y, x, channel, z, t) = (&id.well, id.y, id.x, id.channel, id.z - 1, id.t - 1 + first_tpoint);
+        let (well, y, x, channel, z, t) =
+            (&id.well, id.y, id.x, id.channel, id.z - 1, id.t - 1 + first_tpoint);
         let found = app
             .texts(&format!(
                 "select field || '/0 ' || t_index || ' ' || c_index || ' ' || z_index

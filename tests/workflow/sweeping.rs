@@ -43,7 +43,8 @@ fn leave_behind(directory: &Path, layer: &str) -> Vec<PathBuf> {
         "plates/1-1.ome.zarr/B/03/.staged.1-2.part/deep",
     ];
     let layer = format!("layers/{layer}.ome.zarr/1/.c.1-2.part");
-    let paths: Vec<PathBuf> = stray.into_iter().chain([layer.as_str()]).map(|name| directory.join(name)).collect();
+    let paths: Vec<PathBuf> =
+        stray.into_iter().chain([layer.as_str()]).map(|name| directory.join(name)).collect();
     for path in &paths {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, b"left behind").unwrap();
@@ -96,7 +97,8 @@ async fn complete_files_stay_and_files_whose_rows_imextract_deleted_go() {
     let app = TestApp::start().await;
     let (_, before) = processed(&app).await;
     app.sql("delete from microscope_files where acquisition_id = 1 and kind = 'image'").await;
-    app.sql("update microscope_files set status = 'UPLOADING' where acquisition_id = 2 and kind = 'image'").await;
+    app.sql("update microscope_files set status = 'UPLOADING' where acquisition_id = 2 and kind = 'image'")
+        .await;
     start(&app, LastStop::Unclean).await;
     let after = app.files();
     let gone: Vec<&String> = before.keys().filter(|name| !after.contains_key(*name)).collect();

@@ -34,11 +34,13 @@ pub(super) fn look(
         for (acquisition, files) in &owned.uploads {
             let directory = data.uploads(*experiment, *acquisition);
             let files = files.iter();
-            things.extend(files.map(|(name, size)| Thing::Upload { path: directory.join(name), size: *size }));
+            things
+                .extend(files.map(|(name, size)| Thing::Upload { path: directory.join(name), size: *size }));
         }
         for (plate, images) in &owned.plates {
             let path = data.plate_images(*experiment, *plate, images.generation);
-            let inside = only.is_some_and(|only| only.range(path.clone()..).next().is_some_and(|f| f.starts_with(&path)));
+            let inside = only
+                .is_some_and(|only| only.range(path.clone()..).next().is_some_and(|f| f.starts_with(&path)));
             if !wanted(&path) && !inside {
                 continue;
             }

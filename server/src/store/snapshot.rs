@@ -33,7 +33,8 @@ impl Db {
                 Ok(())
             }
             Self::Postgres(pool) => {
-                std::fs::File::create_new(file).map_err(|error| StoreError::Driver(sqlx::Error::Io(error)))?;
+                std::fs::File::create_new(file)
+                    .map_err(|error| StoreError::Driver(sqlx::Error::Io(error)))?;
                 let copy = Self::open_sqlite(file).await?;
                 let copied = copy_tables(pool, &copy).await;
                 copy.close().await;
@@ -49,7 +50,8 @@ impl Db {
     /// [`StoreError::Driver`] when the database is too damaged to say.
     pub async fn problems(&self) -> Result<Vec<String>> {
         let Self::Sqlite { readers, .. } = self else { return Ok(Vec::new()) };
-        let mut problems: Vec<String> = sqlx::query_scalar("pragma integrity_check").fetch_all(readers).await?;
+        let mut problems: Vec<String> =
+            sqlx::query_scalar("pragma integrity_check").fetch_all(readers).await?;
         problems.retain(|line| line != "ok");
         let dangling: Vec<(String, Option<i64>, String, i64)> =
             sqlx::query_as("pragma foreign_key_check").fetch_all(readers).await?;
@@ -84,8 +86,10 @@ async fn copy_table(
     target: &mut Transaction<'static, Sqlite>,
     table: &str,
 ) -> Result<()> {
-    let columns: Vec<String> =
-        sqlx::query_scalar("select name from pragma_table_info($1) order by cid").bind(table).fetch_all(&mut **target).await?;
+    let columns: Vec<String> = sqlx::query_scalar("select name from pragma_table_info($1) order by cid")
+        .bind(table)
+        .fetch_all(&mut **target)
+        .await?;
     let names = columns.join(", ");
     let places: Vec<String> = (1..=columns.len()).map(|number| format!("${number}")).collect();
     let select = format!("select {names} from {table} order by id");

@@ -150,12 +150,7 @@ impl ShardedArray {
 
     /// Look at a shard without giving out pixels: its index always, every chunk of it if `deep`. The value is
     /// whether it is there.
-    pub(super) fn check_shard(
-        &self,
-        plane: PlaneIndex,
-        (y, x): (usize, usize),
-        deep: bool,
-    ) -> Result<bool> {
+    pub(super) fn check_shard(&self, plane: PlaneIndex, (y, x): (usize, usize), deep: bool) -> Result<bool> {
         let Some(mut shard) = self.open_shard(ShardKey { plane, y, x })? else { return Ok(false) };
         for place in 0..shard.index.len() {
             if deep {

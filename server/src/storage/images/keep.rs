@@ -86,7 +86,9 @@ fn shrink(plate: &mut Value, left: &Wells) {
     let rows = used(|(row, _)| row.to_owned());
     let columns = used(|(_, column)| column.to_owned());
     retain(&mut plate["rows"], |row| row["name"].as_str().is_some_and(|name| rows.contains(name)));
-    retain(&mut plate["columns"], |column| column["name"].as_str().is_some_and(|name| columns.contains(name)));
+    retain(&mut plate["columns"], |column| {
+        column["name"].as_str().is_some_and(|name| columns.contains(name))
+    });
     let (rows, columns) = (strings(&plate["rows"], "name"), strings(&plate["columns"], "name"));
     retain(&mut plate["wells"], |well| {
         let Some(path) = well["path"].as_str().map(ToOwned::to_owned) else { return false };
@@ -123,7 +125,8 @@ fn remove_others(plate: &Path, fields: &BTreeSet<String>) -> Result<usize> {
             removed += 1;
         }
     }
-    let is_used = |prefix: String| fields.range(prefix.clone()..).next().is_some_and(|f| f.starts_with(&prefix));
+    let is_used =
+        |prefix: String| fields.range(prefix.clone()..).next().is_some_and(|f| f.starts_with(&prefix));
     for (row, path) in subdirectories(plate, is_row)? {
         if !is_used(format!("{row}/")) {
             fs::remove_dir_all(path)?;
