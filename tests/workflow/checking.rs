@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tm_server::check::{self, Report};
 use tm_server::config::{Config, Settings};
 use tm_server::environment::DataLock;
+use tm_server::inventory::{Inventory, Scope};
 use tm_server::tally::Tally;
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::PlateFiles;
@@ -168,6 +169,38 @@ async fn rows_that_refer_to_nothing_are_reported() {
         problems(&app, false).await,
         ["tmserver.sqlite: row 900 of wells refers to a row of plates that does not exist"]
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_deleted_or_made_anew_during_a_check_is_no_problem() {
+    let app = TestApp::start().await;
+    let experiment = processed(&app).await;
+    let environment = app.environment();
+    let read = async || {
+        let mut tx = environment.db.read().await.unwrap();
+        Inventory::read(&mut tx, Scope::Everything).await.unwrap()
+    };
+    let compare = async |before: Inventory| {
+        let tally = Arc::new(Tally::default());
+        let report = check::compare(&environment.db, &environment.data, before, true, &tally).await;
+        report.unwrap().problems
+    };
+    let before = read().await;
+    let upload = find(&app, "01.tif");
+    let bytes = fs::read(&upload).unwrap();
+    fs::remove_file(&upload).unwrap();
+    experiment.run(&["pyramid_creation"], &[]).await;
+    let after = read().await;
+    // The layers of before are gone; those of now were nobody's then.
+    for inventory in [before, after] {
+        let problems = compare(inventory).await;
+        assert_eq!(problems.len(), 1, "what is missing still: {problems:?}");
+        assert!(problems[0].what.contains("cannot be read"), "{problems:?}");
+    }
+    fs::write(upload, bytes).unwrap();
+    let before = read().await;
+    experiment.client.delete(&format!("{}/plates/1", experiment.path)).await.says("ok");
+    assert_eq!(compare(before).await, []);
 }
 
 #[tokio::test(flavor = "multi_thread")]

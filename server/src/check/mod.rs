@@ -50,32 +50,48 @@ pub struct Report {
 /// # Errors
 /// When the database cannot be read.
 pub async fn run(db: &Db, data: &DataDir, deep: bool, tally: &Arc<Tally>) -> Result<Report> {
-    let mut report = Report::default();
     let database = data.database();
     let in_database = db.problems().await?;
-    report.problems.extend(in_database.into_iter().map(|what| problem(data, &database, what)));
-
-    let first = match Inventory::read(&mut db.read().await?, Scope::Everything).await {
-        Err(error) if !report.problems.is_empty() => {
-            report.problems.push(problem(data, &database, error.to_string()));
-            return Ok(report);
+    let mut in_database: Vec<Problem> =
+        in_database.into_iter().map(|what| problem(data, &database, what)).collect();
+    let mut report = match Inventory::read(&mut db.read().await?, Scope::Everything).await {
+        Err(error) if !in_database.is_empty() => {
+            in_database.push(problem(data, &database, error.to_string()));
+            Report::default()
         }
-        first => Arc::new(first?),
+        inventory => compare(db, data, inventory?, deep, tally).await?,
     };
-    let orphans = unless_held(data, &first).await?;
-    let counted = first.as_ref().into();
-    let suspects = look(data, first, None, deep, tally).await?;
-    if !suspects.is_empty() || orphans.as_ref().is_some_and(|found| !found.is_empty()) {
-        let second = Arc::new(Inventory::read(&mut db.read().await?, Scope::Everything).await?);
-        let still = unless_held(data, &second).await?;
-        let suspects = suspects.into_iter().map(|problem| data.root().join(problem.path)).collect();
-        report.problems.extend(look(data, second, Some(suspects), deep, tally).await?);
-        for path in orphans.zip(still).iter().flat_map(|(before, now)| before.intersection(now)) {
-            report.problems.push(problem(data, path, "no row names it"));
-        }
-    }
+    report.problems.extend(in_database);
     report.problems.sort();
-    Ok(Report { problems: report.problems, ..counted })
+    Ok(report)
+}
+
+/// Compare what rows owned a moment ago with the files, and what looks wrong once more with what rows own then.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn compare(
+    db: &Db,
+    data: &DataDir,
+    first: Inventory,
+    deep: bool,
+    tally: &Arc<Tally>,
+) -> Result<Report> {
+    let first = Arc::new(first);
+    let mut report = Report::from(first.as_ref());
+    let orphans = unless_held(data, &first).await?;
+    let suspects = look(data, first, None, deep, tally).await?;
+    if suspects.is_empty() && orphans.as_ref().is_none_or(BTreeSet::is_empty) {
+        return Ok(report);
+    }
+    let second = Arc::new(Inventory::read(&mut db.read().await?, Scope::Everything).await?);
+    let still = unless_held(data, &second).await?;
+    let suspects = suspects.into_iter().map(|problem| data.root().join(problem.path)).collect();
+    report.problems = look(data, second, Some(suspects), deep, tally).await?;
+    for path in orphans.zip(still).iter().flat_map(|(before, now)| before.intersection(now)) {
+        report.problems.push(problem(data, path, "no row names it"));
+    }
+    Ok(report)
 }
 
 impl From<&Inventory> for Report {
