@@ -1,7 +1,7 @@
 //! What every part of the server works with: database, files, engine, clock. Knows nothing of HTTP.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,10 +127,17 @@ impl DataLock {
         // Not truncated on opening: the file may be another's.
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path);
         let mut file = file.map_err(unusable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(std::fs::TryLockError::WouldBlock) => return Err(OpenError::InUse(config.data_dir.clone())),
-            Err(std::fs::TryLockError::Error(source)) => return Err(unusable(source)),
+        while let Err(refused) = file.try_lock() {
+            // Who only asks shares the lock for a moment; who has it does not.
+            match (refused, file.try_lock_shared()) {
+                (TryLockError::WouldBlock, Ok(())) => file.unlock().map_err(unusable)?,
+                (TryLockError::WouldBlock, Err(TryLockError::WouldBlock)) => {
+                    return Err(OpenError::InUse(config.data_dir.clone()));
+                }
+                (TryLockError::Error(source), _) | (_, Err(TryLockError::Error(source))) => {
+                    return Err(unusable(source));
+                }
+            }
         }
         let mut found = Vec::new();
         file.read_to_end(&mut found).map_err(unusable)?;
@@ -156,8 +163,8 @@ impl DataLock {
         // Shared, so that two who ask do not see each other.
         match file.try_lock_shared() {
             Ok(()) => Ok(false),
-            Err(std::fs::TryLockError::WouldBlock) => Ok(true),
-            Err(std::fs::TryLockError::Error(error)) => Err(error),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(error),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tempfile::TempDir;
 use tm_server::config::{Config, Settings};
@@ -168,6 +169,26 @@ fn the_lock_tells_how_its_last_holder_stopped() {
 
     drop(lock);
     assert_eq!(DataLock::take(&config).unwrap().last_stop(), LastStop::Unclean, "dropped, not released");
+}
+
+#[test]
+fn who_asks_for_the_lock_keeps_nobody_from_taking_it() {
+    let directory = TempDir::new().unwrap();
+    let config = config(&directory);
+    let data = DataDir::new(&config.data_dir);
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::SeqCst) {
+                    DataLock::is_held(&data).unwrap();
+                }
+            });
+        }
+        let refused = (0..300).filter(|_| DataLock::take(&config).is_err()).count();
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(refused, 0);
+    });
 }
 
 #[tokio::test]

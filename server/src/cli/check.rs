@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use clap::Args;
+use tm_engine::BackendChoice;
 
 use super::progress::{self, Progress};
 use crate::check::{self, Report};
 use crate::config::Config;
 use crate::environment::Environment;
+use crate::storage::DataDir;
 use crate::tally::Tally;
-use tm_engine::BackendChoice;
 
 /// How closely to look.
 #[derive(Debug, Args)]
@@ -53,7 +54,7 @@ pub async fn check(config: Config, args: CheckArgs) -> anyhow::Result<()> {
 /// # Errors
 /// When there is none: a command that only looks must not make one.
 pub async fn open_existing(config: Config) -> anyhow::Result<Environment> {
-    let data = crate::storage::DataDir::new(&config.data_dir);
+    let data = DataDir::new(&config.data_dir);
     std::fs::read_dir(data.root())
         .with_context(|| format!("there is no data directory at {}", data.root().display()))?;
     if config.database_url.is_none() && !data.database().exists() {

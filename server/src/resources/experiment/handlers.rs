@@ -187,7 +187,8 @@ pub async fn rename_experiment(
 /// Delete an experiment with everything that belongs to it.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}", tag = "experiments",
     params(("experiment_id" = String, Path)),
-    responses((status = 200, body = Message), (status = 403), (status = 404)))]
+    responses((status = 200, body = Message), (status = 403), (status = 404),
+        (status = 409, description = "A workflow is running")))]
 pub async fn delete_experiment(
     State(app): State<App>,
     user: AuthUser,
