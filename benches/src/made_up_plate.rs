@@ -16,7 +16,7 @@ use tm_engine::kernels::Noise;
 use tm_engine::kernels::illumination::IlluminationSums;
 use tm_server::app::App;
 use tm_server::config::Settings;
-use tm_server::environment::Environment;
+use tm_server::environment::{Environment, LastStop};
 use tm_server::microscopes::PlateFormat;
 use tm_server::resources::experiment::{self, AcquisitionMode, NewExperiment};
 use tm_server::resources::layer::{MapLayout, pyramid};
@@ -68,7 +68,7 @@ impl MadeUpPlate {
             backend: Some(backend.to_string()),
             ..Settings::default()
         };
-        let app = App::open(settings.finish()?).await?;
+        let app = App::open(settings.finish()?, LastStop::Clean).await?;
         let environment = &app.environment;
         let mut tx = environment.db.write().await?;
         let owner = user::queries::insert(&mut tx, "owner", "owner@example.org", "-", 0).await?;

@@ -13,13 +13,14 @@ use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::auth::token::{self, Tokens};
 use crate::config::Config;
-use crate::environment::{Environment, OpenError};
+use crate::environment::{DataLock, Environment, LastStop, OpenError};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::trace;
 use crate::openapi;
 use crate::resources::tile::Tiles;
+use crate::resources::workflow::queries as workflows;
 use crate::routes;
-use crate::store::{Clock, DatabaseLock, SystemClock};
+use crate::store::{Clock, DatabaseLock, StoreError, SystemClock};
 use crate::sweep;
 use crate::workflow::Workflows;
 
@@ -44,19 +45,24 @@ pub struct App {
 }
 
 impl App {
-    /// Put the application together and tidy up what a stopped server left behind.
+    /// Put the application together and tidy up what a stopped server left behind: see
+    /// [`DataLock::last_stop`].
     ///
     /// # Errors
     /// [`OpenError`] says what cannot be used.
-    pub async fn open(config: Config) -> Result<Self, OpenError> {
-        Self::open_with(config, Arc::new(SystemClock)).await
+    pub async fn open(config: Config, last_stop: LastStop) -> Result<Self, OpenError> {
+        Self::open_with(config, last_stop, Arc::new(SystemClock)).await
     }
 
     /// The same with a clock of the caller's choice.
     ///
     /// # Errors
     /// [`OpenError`] says what cannot be used.
-    pub async fn open_with(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+    pub async fn open_with(
+        config: Config,
+        last_stop: LastStop,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, OpenError> {
         let environment = Environment { clock, ..Environment::open(&config).await? };
         let unusable = |source| OpenError::DataDir { path: config.data_dir.clone(), source };
         let key = match &config.secret_key {
@@ -65,7 +71,7 @@ impl App {
         };
         let tokens = Tokens::new(&key, config.token_lifetime);
         let database = environment.db.lock().await?.map(Arc::new);
-        sweep::at_start(&environment).await?;
+        sweep::at_start(&environment, last_stop).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
         let workflows = Workflows::local(environment.clone(), config.cores);
         Ok(Self { environment, config: Arc::new(config), tokens, workflows, tiles, _database: database })
@@ -110,6 +116,21 @@ impl App {
         let (served, jobs) =
             tokio::join!(tokio::time::timeout(PATIENCE, server), self.workflows.stop(PATIENCE));
         Ok(served.is_ok() && jobs)
+    }
+
+    /// Close the database and give the data directory back; as clean, unless a workflow was abandoned or files
+    /// are left to remove.
+    ///
+    /// # Errors
+    /// When the database fails; the data directory does not count as clean then.
+    pub async fn close(&self, lock: DataLock) -> Result<(), StoreError> {
+        let db = &self.environment.db;
+        let unfinished = workflows::unfinished_experiments(&mut db.read().await?).await?;
+        db.close().await;
+        if unfinished.is_empty() && !self.environment.leftovers.any() {
+            lock.release();
+        }
+        Ok(())
     }
 }
 

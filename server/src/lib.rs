@@ -6,6 +6,8 @@
 
 pub mod app;
 pub mod auth;
+pub mod backup;
+pub mod check;
 pub mod cli;
 pub mod compute;
 pub mod config;
@@ -13,6 +15,7 @@ pub mod environment;
 pub mod error;
 pub mod failpoint;
 pub mod http;
+pub mod inventory;
 pub mod microscopes;
 pub mod openapi;
 pub mod resources;
@@ -20,4 +23,5 @@ pub mod routes;
 pub mod storage;
 pub mod store;
 pub mod sweep;
+pub mod tally;
 pub mod workflow;

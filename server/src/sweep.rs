@@ -3,23 +3,25 @@
 //! Rows first: uploads that nobody works on any more (workflows go on where they were: see
 //! [`crate::workflow::Workflows::resume`]). Then files that no row names: old or
 //! never finished generations of images, layers and statistics, uploads of deleted acquisitions, whole
-//! directories of deleted experiments.
+//! directories of deleted experiments. After an unclean stop it looks inside all of these, too: that
+//! walks over everything there is.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use crate::environment::Environment;
+use crate::environment::{Environment, LastStop};
+use crate::inventory::{Inventory, Scope, is_directory};
 use crate::resources::file;
-use crate::resources::workflow::queries as workflows;
+use crate::storage::images::keep_fields;
+use crate::storage::{DataDir, StorageError};
 use crate::store::{Result, StoreError};
 
 /// Tidy up. Only for a time when nobody else uses the data directory.
 ///
 /// # Errors
 /// When the database fails. Files that cannot be removed are reported and left for the next start.
-pub async fn at_start(environment: &Environment) -> Result<()> {
+pub async fn at_start(environment: &Environment, last_stop: LastStop) -> Result<()> {
     let now = environment.now();
     let mut tx = environment.db.write().await?;
     let uploads = file::reset_stale(&mut tx, now).await?;
@@ -30,68 +32,63 @@ pub async fn at_start(environment: &Environment) -> Result<()> {
     if let Err(error) = file::sweep(environment).await {
         tracing::warn!(%error, "uploads without rows could not all be removed");
     }
-    let owned = owned_paths(environment).await?;
-    let root = environment.data.experiments();
-    tokio::task::spawn_blocking(move || remove_others(&root, &owned))
-        .await
-        .map_err(|error| StoreError::Corrupt(format!("the sweep of files panicked: {error}")))
+    let scope = match last_stop {
+        LastStop::Clean => Scope::Directories,
+        LastStop::Unclean => Scope::Everything,
+    };
+    let inventory = Inventory::read(&mut environment.db.read().await?, scope).await?;
+    let (data, leftovers) = (environment.data.clone(), environment.leftovers.clone());
+    let tidied = tokio::task::spawn_blocking(move || tidy(&data, &inventory)).await;
+    if !tidied.map_err(|error| StoreError::Corrupt(format!("the sweep of files panicked: {error}")))? {
+        leftovers.add();
+    }
+    Ok(())
 }
 
-/// Everything below the experiments' directory that some row names.
-async fn owned_paths(environment: &Environment) -> Result<HashSet<PathBuf>> {
-    let data = &environment.data;
-    let mut tx = environment.db.read().await?;
-    let mut owned = HashSet::new();
-    for experiment in workflows::experiment_ids(&mut tx).await? {
-        owned.insert(data.experiment(experiment));
-    }
-    for (experiment, plate, generation) in workflows::plate_generations(&mut tx).await? {
-        owned.insert(data.plate_images(experiment, plate, generation));
-    }
-    for (experiment, layer) in workflows::all_layers(&mut tx).await? {
-        owned.insert(data.layer(experiment, layer));
-    }
-    for (experiment, file) in workflows::all_statistics(&mut tx).await? {
-        owned.insert(data.statistics(experiment, &file));
-    }
-    Ok(owned)
-}
-
-/// Remove experiments, plates' images, layers and statistics that are not in `owned`.
-fn remove_others(root: &Path, owned: &HashSet<PathBuf>) {
-    for experiment in entries(root) {
-        if !owned.contains(&experiment) {
-            remove(&experiment);
-            continue;
-        }
-        for kind in ["plates", "layers", "statistics"] {
-            for path in entries(&experiment.join(kind)) {
-                if !owned.contains(&path) {
-                    remove(&path);
-                }
+/// Remove what no row names, as far as the inventory reaches; false when something is left. Blocks.
+pub fn tidy(data: &DataDir, inventory: &Inventory) -> bool {
+    let mut all = true;
+    if inventory.scope == Scope::Everything {
+        for (experiment, owned) in &inventory.experiments {
+            for (plate, images) in &owned.plates {
+                let path = data.plate_images(*experiment, *plate, images.generation);
+                all &= tidy_plate(&path, images.fields.keys().cloned().collect());
             }
         }
     }
+    let orphans = inventory.orphans(data);
+    for (directory, error) in &orphans.unreadable {
+        tracing::warn!(directory = %directory.display(), %error, "cannot look for files without rows");
+    }
+    for path in &orphans.paths {
+        all &= remove(path);
+    }
+    all && orphans.unreadable.is_empty()
 }
 
-fn entries(directory: &Path) -> Vec<PathBuf> {
-    match fs::read_dir(directory) {
-        Ok(entries) => entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect(),
+fn tidy_plate(path: &Path, fields: BTreeSet<String>) -> bool {
+    match keep_fields(path, &fields) {
+        Ok(removed) => {
+            if removed > 0 {
+                tracing::info!(path = %path.display(), removed, "removed field images: no row names them");
+            }
+            true
+        }
         Err(error) => {
-            if error.kind() != io::ErrorKind::NotFound {
-                tracing::warn!(directory = %directory.display(), %error, "cannot look for files without rows");
-            }
-            Vec::new()
+            tracing::warn!(path = %path.display(), %error, "cannot look for field images without rows");
+            // Of missing or damaged metadata the next start makes no more than this one.
+            !matches!(error, StorageError::Io(_))
         }
     }
 }
 
-fn remove(path: &Path) {
-    let removed = if path.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) };
+fn remove(path: &Path) -> bool {
+    let removed = if is_directory(path) { fs::remove_dir_all(path) } else { fs::remove_file(path) };
     match removed {
         Ok(()) => tracing::info!(path = %path.display(), "removed: no row names it"),
-        Err(error) => {
-            tracing::warn!(path = %path.display(), %error, "no row names it, but it cannot be removed")
+        Err(ref error) => {
+            tracing::warn!(path = %path.display(), %error, "no row names it, but it cannot be removed");
         }
     }
+    removed.is_ok()
 }

@@ -2,6 +2,7 @@
 // A failed `unwrap` is a failed test.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backup;
 mod full_disk;
 mod many_uploads;
 mod messages;

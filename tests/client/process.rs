@@ -5,6 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tm_server::config::Settings;
+use tm_server::environment::{DataLock, LastStop};
 use tm_tests::cellvoyager::{PlaneId, PlateFiles};
 use tm_tests::databases::Database;
 use tm_tests::program::{Outcome, Program};
@@ -200,4 +202,22 @@ fn a_truncated_image_is_named_with_its_job_and_can_be_mended() {
     // Nothing of the failed attempt is in the way of the next one.
     fs::write(&path, whole).unwrap();
     process(&program, "p", &["plate"]).succeeds();
+}
+
+#[test]
+fn an_orderly_end_is_noted_in_the_data_directory_and_a_killed_server_notes_nothing() {
+    let (directory, program, _) = prepare();
+    let data_dir = Some(directory.path().join("data"));
+    let config = Settings { data_dir, ..Settings::default() }.finish().unwrap();
+    let last_stop = || {
+        let lock = DataLock::take(&config).unwrap();
+        let last_stop = lock.last_stop();
+        lock.release();
+        last_stop
+    };
+    assert_eq!(last_stop(), LastStop::Unclean, "nobody had it yet");
+    process(&program, "p", &["plate"]).succeeds();
+    assert_eq!(last_stop(), LastStop::Clean);
+    drop(program.serve());
+    assert_eq!(last_stop(), LastStop::Unclean);
 }

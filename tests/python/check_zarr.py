@@ -63,22 +63,29 @@ def check_plate(store: Path, arrays: dict[str, np.ndarray]) -> int:
     plate = open_ome_zarr(zarr.open_group(store, mode="r"), version="0.5")
     images = 0
     listed = set()
+    used = set()
+    firsts = []
     for well in plate.ome_attributes.plate.wells:
         well_group = open_ome_zarr(zarr.open_group(store / well.path, mode="r"), version="0.5")
+        firsts.append(well_group.ome_attributes.well.images[0].path)
         for image in well_group.ome_attributes.well.images:
             name = f"{well.path}/{image.path}"
             check_image(store / name, {"0": arrays[f"{name}/0"]})
             listed.add(f"{name}/0")
+            used.add(image.acquisition)
             images += 1
     assert listed == set(arrays), f"{listed ^ set(arrays)} are stored or listed, not both"
     first = next(iter(Reader(parse_url(store, mode="r"))()))
-    # ome-zarr-py shows the first field of every well, side by side; wells must be of one size for that.
+    acquisitions = {acquisition.id for acquisition in plate.ome_attributes.plate.acquisitions}
+    assert used <= acquisitions, f"acquisitions {acquisitions} are listed, {used} have images"
+    # ome-zarr-py shows the first field of the first well and those of this number of the others, side by side; wells
+    # must be of one size for that.
     shapes = {arrays[name].shape for name in arrays}
     if len(shapes) == 1:
         rows = [row.name for row in plate.ome_attributes.plate.rows]
         columns = [column.name for column in plate.ome_attributes.plate.columns]
         none = np.zeros(shapes.pop(), next(iter(arrays.values())).dtype)
-        grid = [[arrays.get(f"{row}/{column}/0/0", none) for column in columns] for row in rows]
+        grid = [[arrays.get(f"{row}/{column}/{firsts[0]}/0", none) for column in columns] for row in rows]
         whole = np.concatenate([np.concatenate(row, axis=-1) for row in grid], axis=-2)
         same(whole, np.asarray(first.data[0]), "plate")
     return images

@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, query, query_as};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::Settings;
+use tm_server::environment::LastStop;
 use tm_server::environment::OpenError;
 use tm_server::resources::user::queries as users;
 use tm_server::resources::{acquisition, experiment, plate};
@@ -246,7 +247,7 @@ async fn second_server(directory: &TempDir, url: &str) -> Result<App, OpenError>
         backend: Some("cpu".to_owned()),
         ..Settings::default()
     };
-    App::open(settings.finish().unwrap()).await
+    App::open(settings.finish().unwrap(), LastStop::Clean).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

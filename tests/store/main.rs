@@ -4,10 +4,12 @@
 mod databases;
 mod figures;
 mod images;
+mod keep;
 mod layers;
 mod listing;
 mod planes;
 mod readers;
+mod snapshot;
 mod space;
 mod statistics;
 mod tiff_builder;

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_server::app::App;
 use tm_server::config::{Config, Settings};
+use tm_server::environment::LastStop;
 use tm_server::resources::experiment::sharing;
 use tm_server::resources::user;
 use tm_server::store::{Clock, Db};
@@ -289,7 +290,7 @@ async fn open(
     };
     let mut config = settings.finish().unwrap();
     change(&mut config);
-    App::open_with(config, clock).await.unwrap()
+    App::open_with(config, LastStop::Unclean, clock).await.unwrap()
 }
 
 /// Speaks to a [`TestApp`] as one user.

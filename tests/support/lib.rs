@@ -8,6 +8,7 @@ pub mod app;
 pub mod backends;
 pub mod cellvoyager;
 pub mod compare;
+pub mod contents;
 pub mod databases;
 pub mod made_up_map;
 pub mod plates;

@@ -13,7 +13,7 @@ use tm_engine::image::{BitDepth, GreyPlane, Plane, Size};
 use tm_engine::kernels::illumination::IlluminationSums;
 use tm_server::app::App;
 use tm_server::config::Settings;
-use tm_server::environment::Environment;
+use tm_server::environment::{Environment, LastStop};
 use tm_server::microscopes::PlateFormat;
 use tm_server::resources::experiment::{self, AcquisitionMode, NewExperiment};
 use tm_server::resources::layer::pyramid;
@@ -254,7 +254,7 @@ async fn execute(tx: &mut Tx, sql: &'static str) {
 async fn app(directory: &Path) -> App {
     let settings =
         Settings { data_dir: Some(directory.to_owned()), backend: Some("cpu".into()), ..Settings::default() };
-    App::open(settings.finish().unwrap()).await.unwrap()
+    App::open(settings.finish().unwrap(), LastStop::Clean).await.unwrap()
 }
 
 /// Gaps have no route and no query of their own yet.

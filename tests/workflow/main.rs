@@ -2,15 +2,19 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod backing_up;
 mod bad_input;
+mod checking;
 mod comparer;
 mod correction;
 mod crash;
 mod cv8000;
+mod deletes;
 mod geometry;
 mod leases;
 mod naive;
 mod open_format;
 mod rerun;
 mod restart;
+mod sweeping;
 mod tree;

@@ -15,7 +15,7 @@ use tm_tests::python;
 use super::naive::{Level, sites, values};
 
 /// A Zarr group and what must be in it.
-struct Expected {
+pub struct Expected {
     store: PathBuf,
     directory: TempDir,
     entries: Vec<Value>,
@@ -40,7 +40,7 @@ impl Expected {
     }
 
     /// Whether the libraries read exactly this, and what they printed.
-    fn check(expected: &[Self], interpreter: &Path) -> (bool, String) {
+    pub fn check(expected: &[Self], interpreter: &Path) -> (bool, String) {
         let mut arguments = Vec::new();
         for Self { store, directory, entries } in expected {
             let listing = directory.path().join("listing.json");
@@ -52,17 +52,20 @@ impl Expected {
     }
 }
 
-/// The plate as stored, its planes as the files hold them. Where each plane lies is for the rows to say.
-async fn expected_plate(
+/// The first plate as stored, its planes as the files hold them, from this time point on. Where each plane lies is
+/// for the rows to say.
+pub async fn expected_plate(
     app: &TestApp,
     experiment: &Experiment<'_>,
     files: &PlateFiles,
+    first_tpoint: u32,
     bits: u32,
 ) -> Expected {
     let store = format!("{}/plates/1-1.ome.zarr", experiment.directory().display());
     let mut expected = Expected::in_store(store.into());
     for id in files.planes() {
-        let (well, y, x, channel, z, t) = (&id.well, id.y, id.x, id.channel, id.z - 1, id.t - 1);
+        let (well, y, x, channel, z, t) =
+            (&id.well, id.y, id.x, id.channel, id.z - 1, id.t - 1 + first_tpoint);
         let found = app
             .texts(&format!(
                 "select field || '/0 ' || t_index || ' ' || c_index || ' ' || z_index
@@ -70,7 +73,7 @@ async fn expected_plate(
                  join channels on channels.id = channel_id
                  join sites on sites.id = site_id
                  join wells on wells.id = well_id
-                 where wells.name = '{well}' and y = {y} and x = {x} and channels.name = '{channel}'
+                 where wells.plate_id = 1 and wells.name = '{well}' and y = {y} and x = {x} and channels.name = '{channel}'
                      and zplane = {z} and tpoint = {t}"
             ))
             .await;
@@ -91,7 +94,7 @@ async fn opens_and_equals_the_files(files: &PlateFiles, size: (usize, usize), bi
     let experiment = Experiment::new(&app).await;
     experiment.upload("plate", "a", files).await;
     experiment.run(ALL_STAGES, &[]).await;
-    let mut all = vec![expected_plate(&app, &experiment, files, bits).await];
+    let mut all = vec![expected_plate(&app, &experiment, files, 0, bits).await];
     for layer in experiment.layers().await {
         let store = format!("{}/layers/{}.ome.zarr", experiment.directory().display(), layer.id);
         let mut expected = Expected::in_store(store.into());
@@ -117,7 +120,7 @@ async fn a_pixel_that_is_not_in_the_files_is_noticed() {
     let files = PlateFiles::new("open").size(96, 120).grid(1, 1);
     experiment.upload("plate", "a", &files).await;
     experiment.run(&["image_conversion"], &[]).await;
-    let right = expected_plate(&app, &experiment, &files, 16).await;
+    let right = expected_plate(&app, &experiment, &files, 0, 16).await;
     let mut wrong = Expected::in_store(right.store.clone());
     let mut pixels = values(&files.pixels_of(&files.planes()[0]));
     pixels[120 * 95 + 119] ^= 1;

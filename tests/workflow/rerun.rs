@@ -67,10 +67,10 @@ async fn has_no_orphans(app: &TestApp, experiment: &Experiment<'_>) {
     }
 }
 
-type Tiles = BTreeMap<(usize, usize, usize), Vec<u8>>;
+pub type Tiles = BTreeMap<(usize, usize, usize), Vec<u8>>;
 
 /// All tiles of all layers, by what the layers show.
-async fn maps(experiment: &Experiment<'_>) -> BTreeMap<(String, i64, i64), Tiles> {
+pub async fn maps(experiment: &Experiment<'_>) -> BTreeMap<(String, i64, i64), Tiles> {
     let mut maps = BTreeMap::new();
     for layer in experiment.layers().await {
         let tiles = experiment.all_tiles(&layer).await;
@@ -81,7 +81,7 @@ async fn maps(experiment: &Experiment<'_>) -> BTreeMap<(String, i64, i64), Tiles
 }
 
 /// The tiles of a map of these sites in 16 bits.
-fn map_of(sites: &[Site], limits: (u16, u16)) -> Tiles {
+pub fn map_of(sites: &[Site], limits: (u16, u16)) -> Tiles {
     let mut tiles = Tiles::new();
     for (z, level) in Level::full(sites, HEIGHT, WIDTH).pyramid().iter().enumerate() {
         for y in 0..level.height.div_ceil(256) {
@@ -94,7 +94,7 @@ fn map_of(sites: &[Site], limits: (u16, u16)) -> Tiles {
     tiles
 }
 
-const FULL: (u16, u16) = (0, 65535);
+pub const FULL: (u16, u16) = (0, 65535);
 
 async fn a_second_run_makes_the_same_maps_and_leaves_nothing_behind(database: Database) {
     let app = TestApp::start_on(database).await;
@@ -194,7 +194,7 @@ async fn time_points_and_later_acquisitions_of_a_plate_are_counted_through(datab
     has_no_orphans(&app, &experiment).await;
 }
 
-async fn maps_live_on_after_the_uploads_were_deleted(database: Database) {
+pub async fn maps_live_on_after_the_uploads_were_deleted(database: Database) {
     let app = TestApp::start_on(database).await;
     let experiment = Experiment::new(&app).await;
     let plate = files();

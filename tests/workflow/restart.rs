@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use tm_server::environment::LastStop;
 use tm_server::resources::workflow::queries::{self, NewTask};
 use tm_server::sweep;
 use tm_tests::app::TestApp;
@@ -125,7 +126,7 @@ async fn files_that_no_row_names_are_gone_after_a_restart_and_all_others_stay() 
         fs::create_dir_all(stray.join("deep")).unwrap();
         fs::write(stray.join("deep/file"), b"left behind").unwrap();
     }
-    sweep::at_start(app.environment()).await.unwrap();
+    sweep::at_start(app.environment(), LastStop::Unclean).await.unwrap();
     for stray in &strays {
         assert!(!stray.exists(), "{}", stray.display());
     }

@@ -6,6 +6,8 @@
 // Printing results is what a command does.
 #![allow(clippy::print_stdout)]
 
+mod backup;
+mod check;
 pub mod demo;
 mod engine;
 mod process;
@@ -83,6 +85,17 @@ enum Command {
     /// Manage the people who can log in
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Copy everything to a new data directory, also while a server runs
+    ///
+    /// The copy is consistent, and complete but for uploads under way. It is checked before it appears, and
+    /// `tmserver serve --data-dir DIR` runs on it. It always holds an embedded database, also of data that are in
+    /// PostgreSQL. Exit status 1 means that there is no copy, or that it has problems that the data directory has.
+    Backup(backup::BackupArgs),
+    /// Compare the database with the files, also while a server runs
+    ///
+    /// Prints a line for every problem: files that are missing, damaged or of the wrong size, and, if no server
+    /// runs, files that nothing in the database names. Changes nothing. Exit status 1 if there is a problem.
+    Check(check::CheckArgs),
     /// What computes pixels
     #[command(subcommand)]
     Engine(engine::EngineCommand),
@@ -142,6 +155,8 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Demo(_) => block_on(&config, demo::demo(config.clone())),
         Command::Process(args) => block_on(&config, process::process(config.clone(), args)),
         Command::User(command) => block_on(&config, user::user(config.clone(), command)),
+        Command::Backup(args) => block_on(&config, backup::backup(config.clone(), args)),
+        Command::Check(args) => block_on(&config, check::check(config.clone(), args)),
         Command::Engine(command) => engine::engine(&config, &command),
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(&openapi::document(&config.base_path))?);

@@ -69,8 +69,8 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         bail!("unknown microscope type {}; known are {}", args.microscope, known.join(", "));
     }
     let limit = config.max_upload_bytes;
-    let _lock = DataLock::take(&config)?;
-    let app = App::open(config).await?;
+    let lock = DataLock::take(&config)?;
+    let app = App::open(config, lock.last_stop()).await?;
     let owner = owner(&app, args.user.as_deref()).await?;
     let experiment = experiment(&app, owner, &args).await?;
     let (plate, acquisition) = add_plate(&app, &experiment, &args.plate).await?;
@@ -107,7 +107,7 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         "experiment \"{}\" (id {}): plate \"{}\" is processed",
         experiment.name, experiment.id, args.plate
     );
-    app.environment.db.close().await;
+    app.close(lock).await?;
     Ok(())
 }
 

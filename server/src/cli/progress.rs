@@ -5,8 +5,39 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::serve::interrupted;
+use crate::tally::Tally;
+
 /// Without a terminal, a line at most this often.
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+/// How often work is looked at that counts what it does.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Show how far work is until it ends. Asked to stop, it is told so and still seen to its end.
+///
+/// # Errors
+/// Those of the work.
+pub async fn watch<T, E>(
+    mut progress: Progress,
+    tally: &Tally,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let mut work = std::pin::pin!(work);
+    let mut stop = std::pin::pin!(interrupted());
+    loop {
+        tokio::select! {
+            done = &mut work => {
+                if done.is_ok() && !tally.is_stopped() {
+                    progress.finish("done");
+                }
+                return done;
+            }
+            () = &mut stop, if !tally.is_stopped() => tally.stop(),
+            () = tokio::time::sleep(LOOK_EVERY) => progress.update(tally.percent(), "", ""),
+        }
+    }
+}
 
 /// How far one part of a command is.
 pub struct Progress {

@@ -11,8 +11,8 @@ use crate::environment::DataLock;
 /// Serve until interrupted.
 pub async fn serve(config: Config) -> anyhow::Result<()> {
     let (listen, base_path) = (config.listen, config.base_path.clone());
-    let _lock = DataLock::take(&config)?;
-    let app = App::open(config).await?;
+    let lock = DataLock::take(&config)?;
+    let app = App::open(config, lock.last_stop()).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let resumed = app.workflows.resume().await?;
     if resumed > 0 {
@@ -21,7 +21,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     println!("tmserver serves on http://{}{base_path}", listener.local_addr()?);
     // What was cut off may still hold connections; closing would wait for it.
     if app.serve(listener, interrupted()).await? {
-        app.environment.db.close().await;
+        app.close(lock).await?;
     }
     Ok(())
 }

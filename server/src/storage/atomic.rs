@@ -18,6 +18,12 @@ pub fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{number}{TEMPORARY_SUFFIX}", std::process::id()))
 }
 
+/// Whether a name is that of a file or directory that is being written, or was when a crash came. Secured names
+/// of uploads never begin with a dot.
+pub fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(TEMPORARY_SUFFIX)
+}
+
 /// Write `bytes` to `path` so that a crash leaves the old file or the new one, never a part.
 ///
 /// Creates missing parent directories. The file and its directory are synced before returning.

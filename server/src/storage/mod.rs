@@ -4,13 +4,14 @@
 //! async threads.
 
 pub mod atomic;
+pub mod copy;
 pub mod data_dir;
 pub mod encode;
 pub mod error;
 pub mod images;
 pub mod readers;
 mod space;
-mod staging;
+pub mod staging;
 pub mod statistics;
 pub mod uploads;
 

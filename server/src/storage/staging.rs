@@ -14,7 +14,8 @@ use crate::failpoint;
 ///
 /// Dropped without [`Self::commit`], it is removed; what a crash leaves carries the temporary suffix
 /// that the sweep at start looks for.
-pub(super) struct StagedDirectory {
+#[derive(Debug)]
+pub struct StagedDirectory {
     temporary: PathBuf,
     target: PathBuf,
     committed: bool,
@@ -22,19 +23,25 @@ pub(super) struct StagedDirectory {
 
 impl StagedDirectory {
     /// Begin a directory that will be at `target`.
-    pub(super) fn new(target: &Path) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn new(target: &Path) -> Result<Self> {
         let temporary = atomic::temporary_path(target);
         fs::create_dir_all(&temporary)?;
         Ok(Self { temporary, target: target.to_owned(), committed: false })
     }
 
     /// Where the directory is while it is being filled.
-    pub(super) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.temporary
     }
 
     /// Add a JSON file, and the directories above it.
-    pub(super) fn write_json(&self, relative: &str, value: &serde_json::Value) -> Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write_json(&self, relative: &str, value: &serde_json::Value) -> Result<()> {
         let path = self.temporary.join(relative);
         if let Some(parent) = path.parent() {
             fs::create_dir_all(parent)?;
@@ -47,7 +54,7 @@ impl StagedDirectory {
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] when there is something at the target already.
-    pub(super) fn commit(mut self) -> Result<()> {
+    pub fn commit(mut self) -> Result<()> {
         if self.target.exists() {
             return Err(already_exists(&self.target).into());
         }

@@ -15,6 +15,7 @@
 mod clock;
 mod error;
 mod lock;
+mod snapshot;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -33,8 +33,8 @@ const PICTURE: &str = "map.png";
 /// Make the plate, process it over the API, say where to look, and serve until interrupted.
 pub async fn demo(config: Config) -> anyhow::Result<()> {
     let (listen, base_path) = (config.listen, config.base_path.clone());
-    let _lock = DataLock::take(&config)?;
-    let app = App::open(config).await?;
+    let lock = DataLock::take(&config)?;
+    let app = App::open(config, lock.last_stop()).await?;
     let listener = TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}"))?;
     let url = format!("http://{}{base_path}", listener.local_addr()?);
     let password = new_password()?;
@@ -68,7 +68,7 @@ pub async fn demo(config: Config) -> anyhow::Result<()> {
         }
     }
     if server.await?? {
-        app.environment.db.close().await;
+        app.close(lock).await?;
     }
     Ok(())
 }

@@ -123,7 +123,7 @@ pub async fn rename_acquisition(
     Ok(ok())
 }
 
-/// Delete an acquisition with its files and the images made of them.
+/// Delete an acquisition with its files, the images made of them, and the layers that may show them.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}", tag = "acquisitions",
     params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
     responses((status = 200, body = Message), (status = 403), (status = 404),

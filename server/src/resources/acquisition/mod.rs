@@ -8,8 +8,10 @@ use utoipa::ToSchema;
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
-use crate::http::emit_id;
+use crate::http::{emit_id, to_its_end};
 use crate::resources::file::UploadStatus;
+use crate::resources::image::pruning::Pruned;
+use crate::resources::image::queries as images;
 use crate::store::Tx;
 
 /// An acquisition as stored, with how many of its files are where.
@@ -88,12 +90,8 @@ pub fn unknown(id: i64) -> ApiError {
     ApiError::not_found(format!("acquisition {id}"))
 }
 
-/// Delete an acquisition with its files and the channel images made of them: rows in one transaction,
-/// then the uploaded files.
-///
-/// The plate keeps its wells and sites, and the experiment its layers: they show the acquisition until
-/// the pyramid step runs again. The pixels of its channel images stay in the plate's images, where no
-/// row refers to them any more, until image extraction runs again.
+/// Delete an acquisition with its files, the channel images made of them, and what is nothing without those (see
+/// [`Pruned`]): rows in one transaction, then files.
 ///
 /// # Errors
 /// 404 for an unknown acquisition, 409 while a workflow runs.
@@ -101,12 +99,20 @@ pub async fn delete(app: &App, experiment: i64, id: i64) -> ApiResult<()> {
     if app.workflows.is_running(experiment) {
         return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
     }
-    let environment = &app.environment;
-    let mut tx = environment.db.write().await?;
-    if !queries::delete(&mut tx, experiment, id).await? {
-        return Err(unknown(id));
-    }
-    tx.commit().await?;
-    environment.remove_files(environment.data.uploads(experiment, id)).await;
-    Ok(())
+    let environment = app.environment.clone();
+    to_its_end(async move {
+        let mut tx = environment.db.write().await?;
+        let acquisition = get(&mut tx, experiment, id).await?;
+        let had_images = images::exist_of_acquisition(&mut tx, id).await?;
+        queries::delete(&mut tx, experiment, id).await?;
+        let mut pruned = Pruned::default();
+        if had_images {
+            pruned.layers_and_channels(&mut tx, &environment, experiment).await?;
+            pruned.plate(&mut tx, &environment, experiment, acquisition.plate_id).await?;
+        }
+        pruned.files(environment.data.uploads(experiment, id));
+        pruned.commit(tx, &environment, experiment).await?.remove(&environment).await;
+        Ok(())
+    })
+    .await
 }

@@ -7,9 +7,10 @@ pub mod sharing;
 use crate::app::App;
 use crate::auth::permission::{Access, Right};
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, parse_id};
+use crate::http::{AuthUser, parse_id, to_its_end};
 use crate::microscopes;
 use crate::microscopes::PlateFormat;
+use crate::resources::image::pruning::Pruned;
 use crate::workflow::WorkflowType;
 
 /// Gap between neighbouring wells on the map, in pixels; plates are twice as far apart.
@@ -175,14 +176,20 @@ pub async fn authorize(app: &App, user: &AuthUser, id: &str, access: Access) -> 
 /// # Errors
 /// When the database fails, or 409 while a workflow runs.
 pub async fn delete(app: &App, experiment: i64) -> ApiResult<()> {
-    let environment = &app.environment;
     if app.workflows.is_running(experiment) {
         return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
     }
-    let mut tx = environment.db.write().await?;
-    queries::delete(&mut tx, experiment).await?;
-    tx.commit().await?;
-    environment.permissions.forget();
-    environment.remove_files(environment.data.experiment(experiment)).await;
-    Ok(())
+    let app = app.clone();
+    to_its_end(async move {
+        let environment = &app.environment;
+        let mut tx = environment.db.write().await?;
+        queries::delete(&mut tx, experiment).await?;
+        let mut pruned = Pruned::default();
+        pruned.files(environment.data.experiment(experiment));
+        let obsolete = pruned.commit(tx, environment, experiment).await?;
+        environment.permissions.forget();
+        obsolete.remove(environment).await;
+        Ok(())
+    })
+    .await
 }

@@ -1,6 +1,7 @@
 //! Channel images: the planes of sites, found by name or by place on the map, read and corrected.
 
 pub mod handlers;
+pub mod pruning;
 pub mod queries;
 
 use std::path::PathBuf;

@@ -3,7 +3,7 @@
 use super::{PlaneNames, StoredPlane};
 use crate::resources::layer::StatisticsFile;
 use crate::storage::images::PlaneIndex;
-use crate::store::{Result, StoreError, Tx, fetch_all, fetch_optional};
+use crate::store::{Result, StoreError, Tx, execute, fetch_all, fetch_optional};
 
 #[derive(sqlx::FromRow)]
 struct PlaneRow {
@@ -137,4 +137,95 @@ pub async fn current_statistics(tx: &mut Tx, channel: i64) -> Result<Option<Stat
          limit 1",
         channel
     )
+}
+
+/// Whether an acquisition has channel images, stored or not.
+pub async fn exist_of_acquisition(tx: &mut Tx, acquisition: i64) -> Result<bool> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select id from channel_images where acquisition_id = $1 limit 1",
+        acquisition
+    )?;
+    Ok(row.is_some())
+}
+
+/// Whether a plate has channel images, stored or not.
+pub async fn exist_of_plate(tx: &mut Tx, plate: i64) -> Result<bool> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select channel_images.id
+         from acquisitions
+         join channel_images on channel_images.acquisition_id = acquisitions.id
+         where acquisitions.plate_id = $1
+         limit 1",
+        plate
+    )?;
+    Ok(row.is_some())
+}
+
+/// The field images that the channel images of a plate lie in.
+pub async fn fields_of_plate(tx: &mut Tx, plate: i64) -> Result<Vec<String>> {
+    let rows = fetch_all!(
+        tx,
+        (String,),
+        "select distinct channel_images.field
+         from acquisitions
+         join channel_images on channel_images.acquisition_id = acquisitions.id
+         where acquisitions.plate_id = $1",
+        plate
+    )?;
+    Ok(rows.into_iter().map(|(field,)| field).collect())
+}
+
+/// Delete the sites of a plate that no channel image shows, and the wells without sites.
+pub async fn delete_unused_wells(tx: &mut Tx, plate: i64) -> Result<()> {
+    execute!(
+        tx,
+        "delete from sites
+         where well_id in (select id from wells where plate_id = $1)
+             and not exists (select 1 from channel_images where channel_images.site_id = sites.id)",
+        plate
+    )?;
+    execute!(
+        tx,
+        "delete from wells
+         where plate_id = $1
+             and not exists (select 1 from sites where sites.well_id = wells.id)",
+        plate
+    )?;
+    Ok(())
+}
+
+/// Delete the channels and cycles of an experiment that have no channel image, and the statistics of these
+/// channels; the value is the names of the files of the statistics.
+pub async fn delete_unused_channels(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
+    let files = fetch_all!(
+        tx,
+        (String,),
+        "delete from illumination_statistics
+         where channel_id in (
+             select id
+             from channels
+             where experiment_id = $1
+                 and not exists (select 1 from channel_images where channel_images.channel_id = channels.id))
+         returning file",
+        experiment
+    )?;
+    execute!(
+        tx,
+        "delete from channels
+         where experiment_id = $1
+             and not exists (select 1 from channel_images where channel_images.channel_id = channels.id)",
+        experiment
+    )?;
+    execute!(
+        tx,
+        "delete from cycles
+         where experiment_id = $1
+             and not exists (select 1 from channel_images where channel_images.cycle_id = cycles.id)",
+        experiment
+    )?;
+    Ok(files.into_iter().map(|(file,)| file).collect())
 }

@@ -29,7 +29,8 @@ const CORRECTION_BYTES: u64 = 1 << 29;
 
 /// What a layout was made from: when none of this changed, neither did the layout.
 ///
-/// Sites are replaced only together with the images of their plate, whose generation then changes.
+/// Sites are replaced only together with the images of their plate, whose generation then changes; sites that
+/// are deleted take all layers with them, and [`Maps::forget`] follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayoutKey {
     /// See [`Spacing`].

@@ -143,7 +143,7 @@ pub async fn rename_plate(
     Ok(ok())
 }
 
-/// Delete a plate with its acquisitions, wells, sites and images.
+/// Delete a plate with its acquisitions, wells, sites and images, and the layers that may show them.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}/plates/{plate_id}", tag = "plates",
     params(("experiment_id" = String, Path), ("plate_id" = String, Path)),
     responses((status = 200, body = Message), (status = 403), (status = 404),

@@ -5,8 +5,11 @@ pub mod queries;
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
+use crate::http::to_its_end;
 use crate::resources::acquisition::{Acquisition, queries as acquisitions};
 use crate::resources::file::UploadStatus;
+use crate::resources::image::pruning::Pruned;
+use crate::resources::image::queries as images;
 use crate::store::{Result, Tx};
 
 /// A plate as stored.
@@ -67,10 +70,8 @@ pub fn unknown(id: i64) -> ApiError {
     ApiError::not_found(format!("plate {id}"))
 }
 
-/// Delete a plate with its acquisitions, wells, sites and channel images: rows in one transaction, then
-/// files.
-///
-/// The layers of the experiment stay: they show the plate until the pyramid step runs again.
+/// Delete a plate with its acquisitions, wells, sites and channel images, and what is nothing without those (see
+/// [`Pruned`]): rows in one transaction, then files.
 ///
 /// # Errors
 /// 404 for an unknown plate, 409 while a workflow runs.
@@ -78,17 +79,24 @@ pub async fn delete(app: &App, experiment: i64, id: i64) -> ApiResult<()> {
     if app.workflows.is_running(experiment) {
         return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
     }
-    let environment = &app.environment;
-    let mut tx = environment.db.write().await?;
-    let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
-    queries::delete(&mut tx, experiment, id).await?;
-    tx.commit().await?;
-    for acquisition in acquisitions {
-        environment.remove_files(environment.data.uploads(experiment, acquisition.id)).await;
-    }
-    if plate.image_generation > 0 {
-        let images = environment.data.plate_images(experiment, id, plate.image_generation);
-        environment.remove_files(images).await;
-    }
-    Ok(())
+    let environment = app.environment.clone();
+    to_its_end(async move {
+        let mut tx = environment.db.write().await?;
+        let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
+        let had_images = images::exist_of_plate(&mut tx, id).await?;
+        queries::delete(&mut tx, experiment, id).await?;
+        let mut pruned = Pruned::default();
+        if had_images {
+            pruned.layers_and_channels(&mut tx, &environment, experiment).await?;
+        }
+        for acquisition in acquisitions {
+            pruned.files(environment.data.uploads(experiment, acquisition.id));
+        }
+        if plate.image_generation > 0 {
+            pruned.files(environment.data.plate_images(experiment, id, plate.image_generation));
+        }
+        pruned.commit(tx, &environment, experiment).await?.remove(&environment).await;
+        Ok(())
+    })
+    .await
 }

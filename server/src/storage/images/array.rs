@@ -148,6 +148,20 @@ impl ShardedArray {
         Ok(found)
     }
 
+    /// Look at a shard without giving out pixels: its index always, every chunk of it if `deep`. The value is
+    /// whether it is there.
+    pub(super) fn check_shard(&self, plane: PlaneIndex, (y, x): (usize, usize), deep: bool) -> Result<bool> {
+        let Some(mut shard) = self.open_shard(ShardKey { plane, y, x })? else { return Ok(false) };
+        for place in 0..shard.index.len() {
+            if deep {
+                self.read_chunk(&mut shard, place)?;
+            } else {
+                shard.chunk(place)?;
+            }
+        }
+        Ok(true)
+    }
+
     /// Copy what a shard holds of a window.
     fn read_shard<T: Pixel>(
         &self,
@@ -185,17 +199,18 @@ impl ShardedArray {
             Err(error) => return Err(error.into()),
         };
         let identity = Identity::of(&file.metadata()?);
+        // The index is the last thing in the file.
+        let end = identity
+            .length
+            .checked_sub(self.codecs.index_bytes)
+            .ok_or_else(|| StorageError::corrupt(&path, "shorter than its index"))?;
         let known = self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         if let Some((of, index)) = known
             && of == identity
         {
-            return Ok(Some(Shard { file, path, length: identity.length, index }));
+            return Ok(Some(Shard { file, path, end, index }));
         }
-        let start = identity
-            .length
-            .checked_sub(self.codecs.index_bytes)
-            .ok_or_else(|| StorageError::corrupt(&path, "shorter than its index"))?;
-        let bytes = read_at(&mut file, start, self.codecs.index_bytes)?;
+        let bytes = read_at(&mut file, end, self.codecs.index_bytes)?;
         let index = self.codecs.decode_index(bytes).map_err(|error| StorageError::corrupt(&path, error))?;
         let index = Arc::new(index);
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
@@ -204,18 +219,12 @@ impl ShardedArray {
             indexes.clear();
         }
         indexes.insert(key, (identity, index.clone()));
-        Ok(Some(Shard { file, path, length: identity.length, index }))
+        Ok(Some(Shard { file, path, end, index }))
     }
 
     /// The pixels of one chunk as bytes in native order; `None` if it is absent.
     fn read_chunk(&self, shard: &mut Shard, place: usize) -> Result<Option<Vec<u8>>> {
-        let [offset, length] = shard.index[place];
-        if [offset, length] == [u64::MAX; 2] {
-            return Ok(None);
-        }
-        if offset.checked_add(length).is_none_or(|end| end > shard.length) {
-            return Err(StorageError::corrupt(&shard.path, format!("chunk {place} lies beyond the end")));
-        }
+        let Some([offset, length]) = shard.chunk(place)? else { return Ok(None) };
         let encoded = read_at(&mut shard.file, offset, length)?;
         let pixels = self
             .codecs
@@ -228,8 +237,23 @@ impl ShardedArray {
 struct Shard {
     file: File,
     path: PathBuf,
-    length: u64,
+    /// Where the chunks end and the index begins.
+    end: u64,
     index: Arc<ShardIndex>,
+}
+
+impl Shard {
+    /// Offset and length of a chunk, inside the file; `None` if it is absent.
+    fn chunk(&self, place: usize) -> Result<Option<[u64; 2]>> {
+        let [offset, length] = self.index[place];
+        if [offset, length] == [u64::MAX; 2] {
+            return Ok(None);
+        }
+        if offset.checked_add(length).is_none_or(|end| end > self.end) {
+            return Err(StorageError::corrupt(&self.path, format!("chunk {place} lies beyond the end")));
+        }
+        Ok(Some([offset, length]))
+    }
 }
 
 /// The block at a position of a grid of blocks.

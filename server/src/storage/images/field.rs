@@ -113,6 +113,17 @@ impl FieldImage {
         })
     }
 
+    /// Look at a stored plane without giving out pixels: that its file holds what its index says, and that every
+    /// chunk can be decoded if `deep`. The value is whether the plane was written.
+    ///
+    /// # Errors
+    /// [`StorageError::Engine`] when the image has no such plane; [`StorageError::Corrupt`] when the stored
+    /// bytes are damaged.
+    pub fn check_plane(&self, at: PlaneIndex, deep: bool) -> Result<bool> {
+        self.check(at)?;
+        self.array.check_shard(at, (0, 0), deep)
+    }
+
     fn read_into<T: tm_engine::image::Pixel>(
         &self,
         at: PlaneIndex,

@@ -171,6 +171,23 @@ impl LayerPyramid {
         })
     }
 
+    /// Look at everything that is stored without giving out pixels: that every shard holds what its index says,
+    /// and that every chunk can be decoded if `deep`. Absent shards are black.
+    ///
+    /// # Errors
+    /// [`StorageError::Corrupt`] when stored bytes are damaged.
+    pub fn check(&self, deep: bool) -> Result<()> {
+        for array in &self.levels {
+            let (size, shard) = (array.size(), array.shard());
+            for y in 0..size.height.div_ceil(shard.height) {
+                for x in 0..size.width.div_ceil(shard.width) {
+                    array.check_shard(NO_PLANE, (y, x), deep)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn level(&self, level: usize) -> Result<&ShardedArray> {
         let stored = level.checked_sub(1).and_then(|index| self.levels.get(index));
         stored.ok_or_else(|| {

@@ -71,13 +71,17 @@ pub(super) fn space_axis(name: &str, pixel_size_um: Option<f64>) -> Value {
 
 /// Read a group of ours and return its `ome` attribute.
 pub(super) fn read_group(directory: &Path) -> Result<Value> {
+    Ok(read_document(directory)?["attributes"]["ome"].take())
+}
+
+/// Read a group of ours, whole.
+pub(super) fn read_document(directory: &Path) -> Result<Value> {
     let path = directory.join("zarr.json");
     let bytes = fs::read(&path).map_err(|error| StorageError::at(&path, error))?;
     let document: Value =
         serde_json::from_slice(&bytes).map_err(|error| StorageError::corrupt(&path, error))?;
-    let attributes = &document["attributes"];
-    match attributes["tmserver"]["format_version"].as_u64() {
-        Some(FORMAT_VERSION) => Ok(attributes["ome"].clone()),
+    match document["attributes"]["tmserver"]["format_version"].as_u64() {
+        Some(FORMAT_VERSION) => Ok(document),
         Some(version) => Err(StorageError::corrupt(
             &path,
             format!("format version {version} is stored, this program knows {FORMAT_VERSION}"),

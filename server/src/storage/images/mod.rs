@@ -23,6 +23,7 @@ mod array;
 mod cache;
 mod codecs;
 mod field;
+mod keep;
 mod layer;
 mod metadata;
 mod plate;
@@ -30,8 +31,9 @@ mod plate;
 pub use array::INNER_CHUNK;
 pub use cache::OpenImages;
 pub use field::{FieldImage, PlaneIndex};
+pub use keep::{field_directories, keep_fields};
 pub use layer::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
-pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, create_plate, field_path};
+pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, check_plate, create_plate, field_path};
 
 /// Version of the layout above, stored in every group.
 pub const FORMAT_VERSION: u64 = 1;

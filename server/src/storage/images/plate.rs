@@ -11,7 +11,7 @@ use tm_engine::image::{BitDepth, Size};
 
 use super::array::INNER_CHUNK;
 use super::metadata;
-use crate::storage::error::Result;
+use crate::storage::error::{Result, StorageError};
 use crate::storage::staging::StagedDirectory;
 
 /// What a new plate looks like.
@@ -82,8 +82,8 @@ fn split_well(well: &str) -> (&str, &str) {
 /// Make a plate at `path`: all groups, arrays and metadata, no pixels. It appears whole or not at all.
 ///
 /// # Errors
-/// [`StorageError::Engine`](crate::storage::StorageError::Engine) for a specification that contradicts
-/// itself, [`StorageError::Io`](crate::storage::StorageError::Io) when the disk fails or something is at
+/// [`StorageError::Engine`] for a specification that contradicts
+/// itself, [`StorageError::Io`] when the disk fails or something is at
 /// `path` already.
 pub fn create_plate(path: &Path, spec: &PlateSpec) -> Result<()> {
     let wells = check(spec)?;
@@ -113,6 +113,20 @@ pub fn create_plate(path: &Path, spec: &PlateSpec) -> Result<()> {
         }
     }
     staged.commit()
+}
+
+/// Whether there is a plate of ours at `path`; says nothing of its fields.
+///
+/// # Errors
+/// [`StorageError::NotFound`] when there is none,
+/// [`StorageError::Corrupt`] when its metadata are not what this program
+/// writes.
+pub fn check_plate(path: &Path) -> Result<()> {
+    let wells = metadata::read_group(path)?["plate"]["wells"].as_array().map_or(0, Vec::len);
+    if wells == 0 {
+        return Err(StorageError::corrupt(path, "a plate without wells"));
+    }
+    Ok(())
 }
 
 /// The fields of every well by index.

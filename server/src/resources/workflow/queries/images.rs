@@ -11,6 +11,11 @@ pub async fn delete_images(tx: &mut Tx, experiment: i64) -> Result<()> {
         "delete from wells where plate_id in (select id from plates where experiment_id = $1)",
         experiment
     )?;
+    clear_pyramid(tx, experiment).await
+}
+
+/// Forget the size of the map: there are no layers.
+pub async fn clear_pyramid(tx: &mut Tx, experiment: i64) -> Result<()> {
     execute!(
         tx,
         "update experiments
