@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
@@ -13,14 +12,22 @@ use tempfile::TempDir;
 use tm_server::failpoint;
 use tm_tests::app::Client;
 use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::databases::Database;
 use tm_tests::plates::{ALL_STAGES, description};
 use tm_tests::program::{Program, Serving};
 use tm_tests::snapshot::Snapshot;
 
+tm_tests::on_each_database![
+    a_server_that_was_killed_makes_what_an_undisturbed_one_makes,
+    a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_seconds,
+];
+
 const USER: &str = "ann";
 const PASSWORD: &str = "correct horse";
-/// Moments at which the server is killed; each is one run.
-const MOMENTS: usize = 40;
+/// Moments at which the server is killed; each is one run. Four more of a run that deletes the uploads make
+/// forty.
+const MOMENTS: usize = 36;
+const MOMENTS_OF_DELETION: usize = 4;
 /// How long a server may take for the whole path before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(10);
@@ -122,37 +129,57 @@ async fn ensure(client: &Client, path: &str, body: &Value) -> reqwest::Result<St
     Ok(format!("{path}/{}", made.id()))
 }
 
-/// A fresh data directory with a user in it.
-fn prepared(directory: &Path) -> Program {
-    let program = Program::new(directory);
-    let added = program.run_with_input(&["user", "add", USER, "--password-stdin"], &format!("{PASSWORD}\n"));
-    added.succeeds();
-    program
+/// A fresh data directory, with a fresh database of the same kind as `like`, and a user in it.
+struct Fresh {
+    program: Program,
+    _database: Database,
+    _directory: TempDir,
 }
 
-/// What a server holds that did the work, once it has stopped in an orderly way.
+impl Fresh {
+    async fn like(like: &Database) -> Self {
+        let directory = TempDir::new().unwrap();
+        let database = match like {
+            Database::Sqlite => Database::Sqlite,
+            Database::Postgres(_) => Database::postgres().await.expect("there is a server"),
+        };
+        let mut program = Program::new(directory.path());
+        if let Some(url) = database.url() {
+            program = program.with("TMSERVER_DATABASE_URL", url);
+        }
+        let password = format!("{PASSWORD}\n");
+        program.run_with_input(&["user", "add", USER, "--password-stdin"], &password).succeeds();
+        Self { program, _database: database, _directory: directory }
+    }
+
+    /// Start the server with a failpoint.
+    fn serve_with(&self, failpoint: &str) -> Serving {
+        self.program.with(failpoint::VARIABLE, failpoint).serve()
+    }
+}
+
+/// What a server holds that did the work, once it has stopped in an orderly way and rows and files agree.
 async fn held(server: Serving, client: &Client, program: &Program) -> Snapshot {
     let snapshot = Snapshot::take(client, &program.directory.join("data")).await;
     assert!(server.stop().success());
+    program.run(&["check", "--deep"]).succeeds();
     snapshot
 }
 
 /// A run without a disturbance: what it leaves, and the moments it passes through.
-async fn undisturbed(work: &Work) -> (Snapshot, Vec<String>) {
-    let directory = TempDir::new().unwrap();
-    let program = prepared(directory.path());
-    let trace = directory.path().join("trace");
-    let server = program.with(failpoint::VARIABLE, &format!("trace:{}", trace.display())).serve();
+async fn undisturbed(work: &Work, database: &Database) -> (Snapshot, Vec<String>) {
+    let fresh = Fresh::like(database).await;
+    let trace = fresh.program.directory.join("trace");
+    let server = fresh.serve_with(&format!("trace:{}", trace.display()));
     let client = work.finish(&server.base).await.unwrap();
-    let snapshot = held(server, &client, &program).await;
+    let snapshot = held(server, &client, &fresh.program).await;
     (snapshot, fs::read_to_string(trace).unwrap().lines().map(str::to_owned).collect())
 }
 
 /// A run that is killed when it passes `point` for the `number`th time, and then finished.
-async fn killed_at(work: &Work, point: &str, number: usize) -> Snapshot {
-    let directory = TempDir::new().unwrap();
-    let program = prepared(directory.path());
-    let mut server = program.with(failpoint::VARIABLE, &format!("kill:{number}:{point}")).serve();
+async fn killed_at(work: &Work, database: &Database, point: &str, number: usize) -> Snapshot {
+    let fresh = Fresh::like(database).await;
+    let mut server = fresh.serve_with(&format!("kill:{number}:{point}"));
     match work.finish(&server.base).await {
         Err(_) => {
             while server.ended().is_none() {
@@ -167,23 +194,21 @@ async fn killed_at(work: &Work, point: &str, number: usize) -> Snapshot {
         let signal = std::os::unix::process::ExitStatusExt::signal(&server.ended().unwrap());
         assert_eq!(signal, Some(9), "at {point} ({number})");
     }
-    let server = program.serve();
+    let server = fresh.program.serve();
     let client = work.finish(&server.base).await.unwrap();
-    held(server, &client, &program).await
+    held(server, &client, &fresh.program).await
 }
 
 /// How long a server that was asked to stop may take.
 const STOPPING: Duration = Duration::from_secs(10);
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_seconds() {
+async fn a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_seconds(database: Database) {
     let work = Work::new(false);
-    let (whole, _) = undisturbed(&work).await;
-    let directory = TempDir::new().unwrap();
-    let program = prepared(directory.path());
+    let (whole, _) = undisturbed(&work, &database).await;
+    let fresh = Fresh::like(&database).await;
     // While a plane is being written, and while a job does something of its own.
     for point in ["hang:3:file synced", "hang:1:corilla written"] {
-        let server = program.with(failpoint::VARIABLE, point).serve();
+        let server = fresh.serve_with(point);
         let base = server.base.clone();
         let mut finishing = Box::pin(work.finish(&base));
         let hangs = async {
@@ -214,9 +239,9 @@ async fn a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_s
         assert!(server.stop().success());
         assert!(asked.elapsed() < STOPPING, "{:?}", asked.elapsed());
     }
-    let server = program.serve();
+    let server = fresh.program.serve();
     let client = work.finish(&server.base).await.unwrap();
-    let differences = whole.differences(&held(server, &client, &program).await);
+    let differences = whole.differences(&held(server, &client, &fresh.program).await);
     assert!(differences.is_empty(), "{}", differences.join("\n"));
 }
 
@@ -257,23 +282,50 @@ fn moments(trace: &[String], count: usize, seed: u64) -> Vec<(String, usize)> {
     chosen
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_was_killed_makes_what_an_undisturbed_one_makes() {
+/// Kill a server at each of these moments; the value is what came out otherwise than in `whole`.
+async fn differences(
+    work: &Work,
+    database: &Database,
+    whole: &Snapshot,
+    moments: &[(String, usize)],
+) -> Vec<String> {
+    let mut found = Vec::new();
+    for (point, number) in moments {
+        let differences = whole.differences(&killed_at(work, database, point, *number).await);
+        if !differences.is_empty() {
+            found.push(format!("killed at {point} ({number}):\n{}", differences.join("\n")));
+        }
+    }
+    found
+}
+
+/// Kill servers at the moments, two at a time, and compare.
+async fn compare(work: &Work, database: &Database, whole: &Snapshot, moments: &[(String, usize)]) {
+    let (left, right) = moments.split_at(moments.len() / 2);
+    let (left, right) =
+        tokio::join!(differences(work, database, whole, left), differences(work, database, whole, right));
+    let found = [left, right].concat();
+    assert!(found.is_empty(), "{}", found.join("\n\n"));
+}
+
+async fn a_server_that_was_killed_makes_what_an_undisturbed_one_makes(database: Database) {
     let work = Work::new(false);
-    let (whole, trace) = undisturbed(&work).await;
+    let (whole, trace) = undisturbed(&work, &database).await;
     for (kind, least) in [("api", 30), ("image", 16), ("tile", 8), ("array", 18), ("file", 20), ("log", 20)] {
         assert!(whole.count(kind) >= least, "{kind}: {whole:?}");
     }
+    let (embedded, _) = undisturbed(&work, &Database::Sqlite).await;
+    assert_eq!(whole.differences(&embedded), Vec::<String>::new(), "whichever the database");
     let moments = moments(&trace, MOMENTS, 20_311);
-    println!("{} points of {} lines passed; killed at {moments:#?}", trace.len(), whole.len());
     assert_eq!(moments.len(), MOMENTS);
-    let mut failures = Vec::new();
-    for (point, number) in moments {
-        let killed = killed_at(&work, &point, number).await;
-        let differences = whole.differences(&killed);
-        if !differences.is_empty() {
-            failures.push(format!("killed at {point} ({number}):\n{}", differences.join("\n")));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n\n"));
+    println!("{} points passed, {} lines compared; killed at {moments:?}", trace.len(), whole.len());
+    compare(&work, &database, &whole, &moments).await;
+
+    let work = Work::new(true);
+    let (whole, trace) = undisturbed(&work, &database).await;
+    let of_deletion =
+        |point: &&String| point.starts_with("imextract files") || point.starts_with("imextract_coll");
+    let moments: Vec<_> = trace.iter().filter(of_deletion).map(|point| (point.clone(), 1)).collect();
+    assert_eq!(moments.len(), MOMENTS_OF_DELETION, "{moments:?}");
+    compare(&work, &database, &whole, &moments).await;
 }
