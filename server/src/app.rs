@@ -15,7 +15,7 @@ use crate::auth::token::{self, Tokens};
 use crate::config::Config;
 use crate::environment::{DataLock, Environment, LastStop, OpenError};
 use crate::error::{ApiError, ErrorKind};
-use crate::http::trace;
+use crate::http::{read_leftover, trace};
 use crate::openapi;
 use crate::resources::tile::Tiles;
 use crate::resources::workflow::queries as workflows;
@@ -89,6 +89,7 @@ impl App {
                     .into_response()
             })
             .layer(DefaultBodyLimit::max(self.config.max_body_bytes))
+            .layer(axum::middleware::from_fn(read_leftover))
             .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
             .layer(trace::layer())
             .with_state(self.clone())

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use tm_tests::app::{OWNER, TestApp};
+use tm_tests::app::{OWNER, STRANGER, TestApp};
 
 #[tokio::test]
 async fn an_error_is_an_envelope_and_nothing_else() {
@@ -147,4 +147,24 @@ fn a_full_disk_is_507_and_another_failure_to_write_tells_nothing() {
     let error = ApiError::from(ReceiveError::Write(Error::other("/data/secret/path")));
     assert_eq!(error.kind(), ErrorKind::InternalServer);
     assert!(!error.message().contains("path"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_reaches_a_client_that_is_still_sending() {
+    let app = TestApp::start().await;
+    let (_, acquisition) = app.acquisition().await;
+    let (stranger, nobody) = (app.client(STRANGER).await, app.anonymous());
+    let upload = format!("{acquisition}/microscope-file");
+    for _ in 0..10 {
+        for (client, path, status, kind) in [
+            (&nobody, "/api/experiments", 401, "NotAuthorizedError"),
+            (&nobody, upload.as_str(), 401, "NotAuthorizedError"),
+            (&stranger, upload.as_str(), 400, "MalformedRequestError"),
+            (&stranger, "/nowhere", 404, "ResourceNotFoundError"),
+        ] {
+            let request = client.request(Method::POST, path).body(vec![b'x'; 8 << 20]);
+            client.send(request).await.fails(status, kind);
+        }
+        stranger.upload(&acquisition, "a.mlf", vec![1; 8 << 20]).await.fails(403, "ForbiddenError");
+    }
 }

@@ -79,20 +79,10 @@ impl FileUpload {
         let (gathered, skipped) = (&*self.gathered, &mut self.skipped);
         Ok(field.map(|field| Part { field, gathered, skipped }))
     }
-
-    /// Read what is left of the form, or a good part of it: a client that does not listen while it sends
-    /// would miss the answer otherwise.
-    pub async fn drain(&mut self) {
-        self.skipped = 0;
-        while let Ok(Some(part)) = self.next_part().await {
-            if part.skip().await.is_err() {
-                return;
-            }
-        }
-    }
 }
 
-/// Read up to `limit` bytes of content that nobody wants, for the same reason as [`FileUpload::drain`].
+/// Read up to `limit` bytes of content that nobody wants: a client that does not listen while it sends would
+/// miss the answer otherwise.
 pub async fn discard(content: impl AsyncRead + Unpin, limit: u64) {
     // A client that fails here misses the answer, nothing else.
     let _ = tokio::io::copy(&mut content.take(limit), &mut tokio::io::sink()).await;

@@ -195,9 +195,8 @@ pub async fn upload_file(
     let mut upload = FileUpload::begin(request).await?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
-    let outcome = store_upload(&app, experiment, acquisition, &mut upload).await;
-    upload.drain().await;
-    Ok(Json(Message { message: outcome?.message() }))
+    let outcome = store_upload(&app, experiment, acquisition, &mut upload).await?;
+    Ok(Json(Message { message: outcome.message() }))
 }
 
 async fn store_upload(
@@ -217,9 +216,10 @@ async fn store_upload(
         };
         let mut content = part.into_content();
         let outcome =
-            super::import(&app.environment, experiment, acquisition, &name, &mut content, limit).await;
-        discard(content, if outcome.is_ok() { limit } else { FileUpload::OVERHEAD_BYTES }).await;
-        return Ok(outcome?);
+            super::import(&app.environment, experiment, acquisition, &name, &mut content, limit).await?;
+        // Of a file that is skipped all is still to come, and the client waits for its answer.
+        discard(content, limit).await;
+        return Ok(outcome);
     }
     Err(ApiError::malformed("the form has no part named `file`"))
 }
