@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::contents::files_below;
+use tm_tests::databases::Database;
 use tm_tests::program::{Program, Serving};
 
 const PASSWORD: &str = "correct horse";
@@ -16,11 +17,15 @@ const PASSWORD: &str = "correct horse";
 fn prepare() -> (TempDir, Program) {
     let directory = TempDir::new().unwrap();
     let program = Program::new(directory.path());
+    fill(&directory, &program);
+    (directory, program)
+}
+
+fn fill(directory: &TempDir, program: &Program) {
     program.run_with_input(&["user", "add", "ann", "--password-stdin"], &format!("{PASSWORD}\n")).succeeds();
     PlateFiles::new("kept").grid(1, 2).size(40, 56).write(&directory.path().join("plate")).unwrap();
     let process = ["process", "--microscope", "cellvoyager", "--experiment", "e", "--plate", "p", "plate"];
     program.run(&process).succeeds();
-    (directory, program)
 }
 
 /// What the API says of the experiment, and its first tile.
@@ -76,6 +81,22 @@ async fn a_backup_of_a_running_server_is_served_like_the_original() {
         fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     names.sort();
     assert_eq!(names, ["copy", "data", "plate"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_of_data_in_postgresql_is_served_without_it() {
+    let Some(database) = Database::postgres().await else { return };
+    let directory = TempDir::new().unwrap();
+    let embedded = Program::new(directory.path());
+    let program = embedded.with("TMSERVER_DATABASE_URL", database.url().unwrap());
+    fill(&directory, &program);
+    let server = program.serve();
+    program.run(&["check", "--deep"]).succeeds();
+    program.run(&["backup", "copy"]).succeeds();
+    let original = shown(&server).await;
+    drop(server);
+    let copied = embedded.with("TMSERVER_DATA_DIR", directory.path().join("copy").to_str().unwrap());
+    assert!(shown(&copied.serve()).await == original);
 }
 
 #[cfg(unix)]
