@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     uploads_to_a_full_disk_leave_whole_files_only_and_go_on_once_there_is_room,
     an_upload_that_meets_the_full_disk_half_way_is_given_back,
     below_the_reserve_nothing_new_is_stored_and_reading_and_deleting_go_on,

@@ -8,7 +8,7 @@ use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::databases::Database;
 use tm_tests::python;
 
-tm_tests::on_each_database![tmclient_takes_a_made_up_plate_from_upload_to_download];
+tm_tests::on_each_database![flavor = "multi_thread"; tmclient_takes_a_made_up_plate_from_upload_to_download];
 
 /// Real acquisitions, beside the project where they are present.
 #[allow(clippy::print_stdout)]

@@ -15,6 +15,7 @@ use tm_tests::app::{OWNER, TestApp};
 use tm_tests::databases::Database;
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     a_database_opened_again_keeps_its_rows_and_applies_no_migration_twice,
     a_taken_name_is_a_conflict_and_an_unknown_owner_a_broken_reference,
     a_transaction_without_a_commit_changes_nothing,

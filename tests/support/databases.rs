@@ -89,13 +89,14 @@ async fn administer(url: &str, statement: &str) {
 }
 
 /// Run tests on each database: `on_each_database![one, other]` makes of `async fn one(database: Database)` the
-/// tests `sqlite::one` and `postgres::one`. A test that the list forgets is reported as dead code.
+/// tests `sqlite::one` and `postgres::one`. A test that the list forgets is reported as dead code. Tests that need
+/// more than one thread begin the list with `flavor = "multi_thread";`.
 #[macro_export]
 macro_rules! on_each_database {
-    ($($test:ident),+ $(,)?) => {
+    (flavor = $flavor:tt; $($test:ident),+ $(,)?) => {
         mod sqlite {
             $(
-                #[tokio::test(flavor = "multi_thread")]
+                #[tokio::test(flavor = $flavor)]
                 async fn $test() {
                     super::$test($crate::databases::Database::Sqlite).await;
                 }
@@ -103,7 +104,7 @@ macro_rules! on_each_database {
         }
         mod postgres {
             $(
-                #[tokio::test(flavor = "multi_thread")]
+                #[tokio::test(flavor = $flavor)]
                 async fn $test() {
                     if let Some(database) = $crate::databases::Database::postgres().await {
                         super::$test(database).await;
@@ -111,5 +112,8 @@ macro_rules! on_each_database {
                 }
             )+
         }
+    };
+    ($($test:ident),+ $(,)?) => {
+        $crate::on_each_database![flavor = "current_thread"; $($test),+];
     };
 }

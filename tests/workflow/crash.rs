@@ -18,6 +18,7 @@ use tm_tests::program::{Program, Serving};
 use tm_tests::snapshot::Snapshot;
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     a_server_that_was_killed_makes_what_an_undisturbed_one_makes,
     a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_seconds,
 ];

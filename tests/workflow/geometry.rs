@@ -10,6 +10,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 use super::naive::{Level, rescaled, sites};
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     every_pixel_of_every_level_lies_where_the_definition_says,
     maps_of_8_bits_show_the_stored_values,
 ];

@@ -13,6 +13,7 @@ use tm_tests::plates::{ALL_STAGES, Experiment};
 use super::naive::{Level, Site, rescaled, sites, values};
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     a_second_run_makes_the_same_maps_and_leaves_nothing_behind,
     new_limits_replace_the_layers_and_keep_the_channel_images,
     focal_planes_become_layers_and_their_projection_replaces_them,

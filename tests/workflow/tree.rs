@@ -7,6 +7,7 @@ use tm_tests::databases::Database;
 use tm_tests::plates::{ALL_STAGES, Experiment, nodes};
 
 tm_tests::on_each_database![
+    flavor = "multi_thread";
     the_tree_of_a_finished_workflow_has_every_stage_step_phase_and_job,
     exit_codes_and_percentages_tell_where_a_workflow_failed,
     jobs_are_listed_by_phase_name_and_window,
