@@ -1,6 +1,6 @@
 //! The server as others use it: the Python client tmclient over a socket, and the program on a command line.
 // A failed `unwrap` is a failed test.
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod backup;
 mod full_disk;

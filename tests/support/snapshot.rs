@@ -274,7 +274,7 @@ fn files(lines: &mut Lines, directory: &Path, experiment: &str, names: &Names) {
 /// The lines of a job's log without their times; numbers may be ids.
 fn log(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
-    let messages = text.lines().map(|line| line.splitn(2, '|').nth(1).unwrap_or(line));
+    let messages = text.lines().map(|line| line.split_once('|').map_or(line, |(_, message)| message));
     messages.map(|line| line.replace(|c: char| c.is_ascii_digit(), "#")).collect::<Vec<_>>().join("\n")
 }
 

@@ -1,6 +1,6 @@
 //! Whole workflows over HTTP: files go in, maps come out, and what is wrong is said.
 
-#![allow(clippy::unwrap_used, missing_docs)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod backing_up;
 mod bad_input;

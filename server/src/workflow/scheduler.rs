@@ -115,6 +115,10 @@ impl Workflows {
         if self.stop.is_asked() {
             return Err(SubmitError::Stopping);
         }
+        // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
+        if queries::has_unfinished(&mut self.environment.db.read().await?, experiment.id).await? {
+            return Err(SubmitError::Running);
+        }
         self.environment.space.check()?;
         // A task of its own, because the caller may go away: what is stored must also be run.
         let stored = description.to_json().to_string();
