@@ -258,7 +258,7 @@ async fn a_deletion_goes_on_when_its_client_goes_away() {
     let experiment = Experiment::new(&app).await;
     let acquisition = experiment.acquisition("p", "a").await;
     let writer = app.environment().db.write().await.unwrap();
-    let mut deletion = Box::pin(acquisition::delete(&app.app, experiment.id(), id(&acquisition)));
+    let mut deletion = Box::pin(acquisition::delete(&app.app.environment, experiment.id(), id(&acquisition)));
     tokio::select! {
         biased;
         deleted = &mut deletion => panic!("the database is held: {deleted:?}"),

@@ -28,8 +28,6 @@ use crate::workflow::task::{Task, tree};
 
 /// How often a running workflow is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// How often it is looked at once it runs no more and has not said how it ended.
-const LOOKS_AFTER_END: u32 = 120;
 
 /// What to process.
 #[derive(Debug, Args)]
@@ -96,7 +94,7 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
     }
     if let Err(error) = processed {
         // Without the plate the same command can run again once the cause is mended.
-        match plate::delete(&app, experiment.id, plate).await {
+        match plate::delete(&app.environment, experiment.id, plate).await {
             Ok(()) => bail!("{error:#}\nplate \"{}\" was taken back", args.plate),
             Err(refused) => {
                 bail!("{error:#}\nplate \"{}\" could not be taken back: {}", args.plate, refused.message())
@@ -235,11 +233,7 @@ async fn import(
 /// When it failed, with what its failed jobs said.
 async fn watch(app: &App, experiment: &Experiment, submission: i64) -> anyhow::Result<()> {
     let mut progress = Progress::start("workflow");
-    let mut looks_after_end = LOOKS_AFTER_END;
     loop {
-        // Asked before the tasks are read: a workflow that runs no more has said its last word by then, or
-        // within a moment.
-        let running = app.workflows.is_running(experiment.id);
         let tasks = queries::tasks_of(&mut app.environment.db.read().await?, submission).await?;
         let step =
             tasks.iter().rev().find(|task| task.task_type == "WorkflowStep" && task.state == "RUNNING");
@@ -251,10 +245,6 @@ async fn watch(app: &App, experiment: &Experiment, submission: i64) -> anyhow::R
                 return Ok(());
             }
             Some(_) => bail!("the workflow failed\n{}", failures(app, experiment.id, &tasks).await),
-            None if !running && looks_after_end == 0 => {
-                bail!("the state of the workflow could not be stored")
-            }
-            None if !running => looks_after_end -= 1,
             None => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;

@@ -4,8 +4,7 @@
 //! whatever has ended, so that a new submission and one that a stopped server left behind are the same
 //! to it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -55,27 +54,6 @@ pub struct Workflows {
     environment: Environment,
     executor: Arc<dyn Executor>,
     stop: Stop,
-    /// How many walks there are per experiment: a new one may begin before the last has quite gone.
-    running: Arc<Mutex<HashMap<i64, usize>>>,
-}
-
-/// Marks an experiment as busy for as long as it lives.
-#[derive(Debug)]
-struct Busy {
-    experiment: i64,
-    running: Arc<Mutex<HashMap<i64, usize>>>,
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = running.get_mut(&self.experiment) {
-            *count -= 1;
-            if *count == 0 {
-                running.remove(&self.experiment);
-            }
-        }
-    }
 }
 
 /// The phases of a step, as tasks.
@@ -93,12 +71,7 @@ impl Workflows {
     pub fn local(environment: Environment, cores: usize) -> Self {
         let stop = Stop::default();
         let executor = Arc::new(LocalExecutor::new(environment.clone(), cores, stop.clone()));
-        Self { environment, executor, stop, running: Arc::default() }
-    }
-
-    /// Whether a workflow of this experiment runs now.
-    pub fn is_running(&self, experiment: i64) -> bool {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&experiment)
+        Self { environment, executor, stop }
     }
 
     /// Keep `description` and start what is active in it; the value is the submission's id.
@@ -136,7 +109,7 @@ impl Workflows {
     pub async fn resume(&self) -> Result<usize> {
         let unfinished = queries::unfinished_submissions(&mut self.environment.db.read().await?).await?;
         for submission in &unfinished {
-            self.see_through(submission.id, submission.experiment_id);
+            self.see_through(*submission);
         }
         Ok(unfinished.len())
     }
@@ -187,7 +160,7 @@ impl Workflows {
         }
         tx.commit().await?;
         failpoint::reached("workflow submitted");
-        self.see_through(submission, experiment.id);
+        self.see_through(submission);
         Ok(submission)
     }
 
@@ -204,9 +177,7 @@ impl Workflows {
     }
 
     /// Run a submission to its end in the background, however often the database fails meanwhile.
-    fn see_through(&self, submission: i64, experiment: i64) {
-        *self.running.lock().unwrap_or_else(PoisonError::into_inner).entry(experiment).or_default() += 1;
-        let busy = Busy { experiment, running: Arc::clone(&self.running) };
+    fn see_through(&self, submission: i64) {
         let workflows = self.clone();
         self.stop.spawn(async move {
             let mut pause = FIRST_PAUSE;
@@ -222,7 +193,6 @@ impl Workflows {
                     () = workflows.stop.asked() => break,
                 }
             }
-            drop(busy);
         });
     }
 

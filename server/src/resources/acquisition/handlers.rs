@@ -134,6 +134,6 @@ pub async fn delete_acquisition(
     Path((experiment, acquisition)): Path<(String, String)>,
 ) -> ApiResult<impl IntoResponse> {
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
-    super::delete(&app, experiment, parse_id("acquisition", &acquisition)?).await?;
+    super::delete(&app.environment, experiment, parse_id("acquisition", &acquisition)?).await?;
     Ok(ok())
 }

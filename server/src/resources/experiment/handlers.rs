@@ -194,6 +194,6 @@ pub async fn delete_experiment(
     Path(id): Path<String>,
 ) -> ApiResult<impl IntoResponse> {
     let id = authorize(&app, &user, &id, Access::Own).await?;
-    super::delete(&app, id).await?;
+    super::delete(&app.environment, id).await?;
     Ok(ok())
 }

@@ -6,11 +6,14 @@ pub mod sharing;
 
 use crate::app::App;
 use crate::auth::permission::{Access, Right};
+use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{AuthUser, parse_id, to_its_end};
 use crate::microscopes;
 use crate::microscopes::PlateFormat;
 use crate::resources::image::pruning::Pruned;
+use crate::resources::workflow::queries as workflows;
+use crate::store::Tx;
 use crate::workflow::WorkflowType;
 
 /// Gap between neighbouring wells on the map, in pixels; plates are twice as far apart.
@@ -171,24 +174,34 @@ pub async fn authorize(app: &App, user: &AuthUser, id: &str, access: Access) -> 
     }
 }
 
+/// Refuse with 409 while a workflow of the experiment runs, and let none begin before the transaction ends.
+///
+/// # Errors
+/// 409, or when the database fails.
+pub async fn refuse_while_running(tx: &mut Tx, experiment: i64, now: i64) -> ApiResult<()> {
+    // Changing the row makes whoever submits a workflow wait for this transaction.
+    queries::touch(tx, experiment, now).await?;
+    if workflows::has_unfinished(tx, experiment).await? {
+        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
+    }
+    Ok(())
+}
+
 /// Delete an experiment: its rows in one transaction, then its files.
 ///
 /// # Errors
 /// When the database fails, or 409 while a workflow runs.
-pub async fn delete(app: &App, experiment: i64) -> ApiResult<()> {
-    if app.workflows.is_running(experiment) {
-        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
-    }
-    let app = app.clone();
+pub async fn delete(environment: &Environment, experiment: i64) -> ApiResult<()> {
+    let environment = environment.clone();
     to_its_end(async move {
-        let environment = &app.environment;
         let mut tx = environment.db.write().await?;
+        refuse_while_running(&mut tx, experiment, environment.now()).await?;
         queries::delete(&mut tx, experiment).await?;
         let mut pruned = Pruned::default();
         pruned.files(environment.data.experiment(experiment));
-        let obsolete = pruned.commit(tx, environment, experiment).await?;
+        let obsolete = pruned.commit(tx, &environment, experiment).await?;
         environment.permissions.forget();
-        obsolete.remove(environment).await;
+        obsolete.remove(&environment).await;
         Ok(())
     })
     .await

@@ -183,6 +183,12 @@ pub async fn set_pyramid(tx: &mut Tx, id: i64, height: i64, width: i64, depth: i
     Ok(())
 }
 
+/// Say that something about an experiment changes; its row is locked until the transaction ends.
+pub async fn touch(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
+    execute!(tx, "update experiments set updated_at = $1 where id = $2", now, id)?;
+    Ok(())
+}
+
 /// Delete an experiment with everything that belongs to it; false when there is none.
 pub async fn delete(tx: &mut Tx, id: i64) -> Result<bool> {
     Ok(execute!(tx, "delete from experiments where id = $1", id)? > 0)

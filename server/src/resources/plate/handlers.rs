@@ -154,6 +154,6 @@ pub async fn delete_plate(
     Path((experiment, plate)): Path<(String, String)>,
 ) -> ApiResult<impl IntoResponse> {
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
-    super::delete(&app, experiment, parse_id("plate", &plate)?).await?;
+    super::delete(&app.environment, experiment, parse_id("plate", &plate)?).await?;
     Ok(ok())
 }

@@ -3,10 +3,11 @@
 pub mod handlers;
 pub mod queries;
 
-use crate::app::App;
+use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::to_its_end;
 use crate::resources::acquisition::{Acquisition, queries as acquisitions};
+use crate::resources::experiment::refuse_while_running;
 use crate::resources::file::UploadStatus;
 use crate::resources::image::pruning::Pruned;
 use crate::resources::image::queries as images;
@@ -75,13 +76,11 @@ pub fn unknown(id: i64) -> ApiError {
 ///
 /// # Errors
 /// 404 for an unknown plate, 409 while a workflow runs.
-pub async fn delete(app: &App, experiment: i64, id: i64) -> ApiResult<()> {
-    if app.workflows.is_running(experiment) {
-        return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
-    }
-    let environment = app.environment.clone();
+pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
+    let environment = environment.clone();
     to_its_end(async move {
         let mut tx = environment.db.write().await?;
+        refuse_while_running(&mut tx, experiment, environment.now()).await?;
         let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
         let had_images = images::exist_of_plate(&mut tx, id).await?;
         queries::delete(&mut tx, experiment, id).await?;

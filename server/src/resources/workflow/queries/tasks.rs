@@ -111,27 +111,19 @@ pub async fn terminate_task(tx: &mut Tx, id: i64, exitcode: i64, now: i64) -> Re
     Ok(())
 }
 
-/// A submission whose workflow has not ended.
-#[derive(Debug, Clone, sqlx::FromRow)]
-pub struct UnfinishedSubmission {
-    /// Row id.
-    pub id: i64,
-    /// The experiment it works on.
-    pub experiment_id: i64,
-}
-
 /// All submissions whose workflow has not ended, the oldest first.
-pub async fn unfinished_submissions(tx: &mut Tx) -> Result<Vec<UnfinishedSubmission>> {
-    fetch_all!(
+pub async fn unfinished_submissions(tx: &mut Tx) -> Result<Vec<i64>> {
+    let rows = fetch_all!(
         tx,
-        UnfinishedSubmission,
-        "select submissions.id, submissions.experiment_id
+        (i64,),
+        "select submissions.id
          from submissions
          join tasks on tasks.submission_id = submissions.id
          where submissions.program = $1 and tasks.parent_id is null and tasks.state <> 'TERMINATED'
          order by submissions.id",
         PROGRAM
-    )
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
 /// Whether a workflow of an experiment has not ended.
