@@ -38,6 +38,8 @@ pub struct Inventory {
 pub struct Owned {
     /// The complete files of every acquisition.
     pub uploads: BTreeMap<i64, Uploads>,
+    /// Files of linked directories, with their length in bytes where it is known: relied on, but nobody's here.
+    pub linked: BTreeMap<PathBuf, Option<i64>>,
     /// The images of every plate that has some.
     pub plates: BTreeMap<i64, PlateImages>,
     /// Ids of the layers.
@@ -112,6 +114,10 @@ impl Inventory {
             let uploads = self.of(file.experiment_id).uploads.entry(file.acquisition_id).or_default();
             let size = uploads.entry(file.name).or_default();
             *size = size.or(file.size);
+        }
+        for file in queries::linked_files(tx).await? {
+            let path = PathBuf::from(file.directory).join(file.name);
+            self.of(file.experiment_id).linked.insert(path, file.size);
         }
         for plane in queries::all_planes(tx).await? {
             let corrupt = |_| StoreError::Corrupt(format!("plane of field {}", plane.field));

@@ -47,6 +47,7 @@ use crate::resources::workflow::handlers as workflow;
         acquisition::get_acquisition,
         acquisition::rename_acquisition,
         acquisition::delete_acquisition,
+        file::link_directory,
         file::register_files,
         file::check_files,
         file::count_uploaded,

@@ -44,6 +44,7 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/acquisitions/{a}", acquisition::get_acquisition)
         .put("/api/experiments/{e}/acquisitions/{a}", acquisition::rename_acquisition)
         .delete("/api/experiments/{e}/acquisitions/{a}", acquisition::delete_acquisition)
+        .post("/api/experiments/{e}/acquisitions/{a}/register", file::link_directory)
         .post("/api/experiments/{e}/acquisitions/{a}/upload/register", file::register_files)
         .post("/api/experiments/{e}/acquisitions/{a}/upload/validity-check", file::check_files)
         .get("/api/experiments/{e}/acquisitions/{a}/upload/count", file::count_uploaded)

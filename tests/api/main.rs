@@ -12,6 +12,7 @@ mod errors;
 mod experiments;
 mod forms;
 mod layers;
+mod linking;
 mod matrix;
 mod plates;
 mod takeover;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fixture::Fixture;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
-use rows::{Carries, Needs, Row, rows};
+use rows::{Carries, LINKED, Needs, Row, rows};
 use serde_json::Value;
 use tm_server::resources::user;
 use tm_server::routes;
@@ -215,7 +215,7 @@ fn every_route_has_a_row_and_every_row_a_route() {
 #[tokio::test]
 #[allow(clippy::print_stdout)]
 async fn every_caller_gets_the_answer_of_the_rule_on_every_route() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_with(|config| config.import_roots = vec![LINKED.into()]).await;
     for name in [WRITER, FOREIGNER] {
         user::add(&app.app.environment, name, &format!("{name}@example.org"), PASSWORD).await.unwrap();
     }

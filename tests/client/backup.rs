@@ -1,8 +1,6 @@
 //! `tmserver check` and `tmserver backup` on the command line, with a server running and without.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,6 +8,7 @@ use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::contents::files_below;
 use tm_tests::databases::Database;
 use tm_tests::program::{Program, Serving};
+use tm_tests::small_disk::SmallDisk;
 
 const PASSWORD: &str = "correct horse";
 
@@ -195,44 +194,20 @@ fn what_is_damaged_is_listed_by_the_check_and_by_the_backup() {
     assert!(copy == files_below(&directory.path().join("data/experiments")));
 }
 
-/// A file system of so many kilobytes, mounted for as long as it lives.
-struct SmallDisk<'a>(&'a Path);
-
-impl<'a> SmallDisk<'a> {
-    /// `None`, and a line that says so, where this user may not mount.
-    #[allow(clippy::print_stdout)]
-    fn mount(directory: &'a Path, kilobytes: usize) -> Option<Self> {
-        fs::create_dir(directory).unwrap();
-        let size = format!("size={kilobytes}k");
-        let mounted =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(directory).output();
-        if mounted.is_ok_and(|output| output.status.success()) {
-            return Some(Self(directory));
-        }
-        println!("SKIPPED: no right to mount a small disk");
-        None
-    }
-}
-
-impl Drop for SmallDisk<'_> {
-    fn drop(&mut self) {
-        // What stays mounted is seen by the removal of the directory above it.
-        let _ = Command::new("umount").arg(self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_is_named_and_nothing_is_left_on_it() {
-    let (directory, program) = prepare();
-    let path = directory.path().join("disk");
-    for kilobytes in [40, 400] {
-        let Some(disk) = SmallDisk::mount(&path, kilobytes) else { return };
-        program.run(&["backup", "disk"]).fails_saying(&["disk", "name a directory inside it"]);
-        let failed = program.run(&["backup", "disk/copy"]);
+    let (directory, _) = prepare();
+    let Some(disk) = SmallDisk::mount(1) else { return };
+    let data = directory.path().join("data");
+    let program = Program::on(&disk).with("TMSERVER_DATA_DIR", &data.to_string_lossy());
+    let root = disk.inside().to_string_lossy().into_owned();
+    for free in [40_000, 150_000] {
+        disk.fill_leaving(free);
+        program.run(&["backup", &root]).fails_saying(&[&root, "name a directory inside it"]);
+        let failed = program.run(&["backup", &format!("{root}/copy")]);
         failed.fails_saying(&["the copy failed"]);
         assert!(failed.stderr.contains("full") || failed.stderr.contains("No space left"), "{failed:?}");
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "{kilobytes} KB");
-        drop(disk);
-        fs::remove_dir(&path).unwrap();
+        disk.make_room();
+        assert_eq!(fs::read_dir(disk.outside()).unwrap().count(), 0, "{free} bytes");
     }
 }

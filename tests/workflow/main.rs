@@ -12,6 +12,7 @@ mod cv8000;
 mod deletes;
 mod geometry;
 mod leases;
+mod linked;
 mod naive;
 mod open_format;
 mod rerun;

@@ -37,6 +37,8 @@ pub(super) fn look(
             things
                 .extend(files.map(|(name, size)| Thing::Upload { path: directory.join(name), size: *size }));
         }
+        let linked = owned.linked.iter();
+        things.extend(linked.map(|(path, size)| Thing::Upload { path: path.clone(), size: *size }));
         for (plate, images) in &owned.plates {
             let path = data.plate_images(*experiment, *plate, images.generation);
             let inside = only

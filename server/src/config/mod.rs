@@ -37,6 +37,8 @@ pub struct Config {
     pub base_path: String,
     /// Whether to believe what a reverse proxy says of the request in `X-Forwarded-*` headers.
     pub trust_forwarded: bool,
+    /// Directories below which directories of files may be linked instead of uploaded; none by default.
+    pub import_roots: Vec<PathBuf>,
 }
 
 impl std::fmt::Debug for Config {
@@ -83,6 +85,8 @@ pub struct Settings {
     pub base_path: Option<String>,
     /// See [`Config::trust_forwarded`].
     pub trust_forwarded: Option<bool>,
+    /// See [`Config::import_roots`].
+    pub import_roots: Option<Vec<PathBuf>>,
 }
 
 /// A setting that is unknown or cannot be used.
@@ -179,6 +183,7 @@ impl Settings {
                 "reserve_mb" => settings.reserve_mb = Some(number("megabytes")?),
                 "cores" => settings.cores = Some(number("cores")?.try_into().unwrap_or(usize::MAX)),
                 "base_path" => settings.base_path = Some(value),
+                "import_roots" => settings.import_roots = Some(std::env::split_paths(&value).collect()),
                 "trust_forwarded" => {
                     let flag = value.parse();
                     settings.trust_forwarded =
@@ -206,6 +211,7 @@ impl Settings {
             cores: self.cores.or(other.cores),
             base_path: self.base_path.or(other.base_path),
             trust_forwarded: self.trust_forwarded.or(other.trust_forwarded),
+            import_roots: self.import_roots.or(other.import_roots),
         }
     }
 
@@ -254,6 +260,10 @@ impl Settings {
                  and `~`, such as /tissuemaps",
             );
         }
+        let import_roots = self.import_roots.unwrap_or_default();
+        if import_roots.iter().any(|root| !root.is_absolute()) {
+            return wrong("import_roots", "must be absolute directories");
+        }
         const MB: u64 = 1_000_000;
         Ok(Config {
             data_dir: self.data_dir.unwrap_or_else(|| "tmserver-data".into()),
@@ -269,6 +279,7 @@ impl Settings {
             cores,
             base_path,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
+            import_roots,
         })
     }
 }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use crate::auth::password::TooManyLogins;
 use crate::resources::file::FileError;
+use crate::resources::file::linking::LinkError;
 use crate::storage::uploads::ReceiveError;
 use crate::storage::{StorageError, is_full};
 use crate::store::StoreError;
@@ -209,10 +210,21 @@ impl From<TooManyLogins> for ApiError {
     }
 }
 
+impl From<LinkError> for ApiError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Directory(message) => Self::malformed(message),
+            LinkError::Outside(message) => Self::forbidden(message),
+            LinkError::Occupied(message) => Self::conflict(message),
+        }
+    }
+}
+
 impl From<FileError> for ApiError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::UnknownAcquisition(id) => Self::not_found(format!("acquisition {id}")),
+            FileError::Link(error) => error.into(),
             FileError::Name(message) => Self::malformed(message),
             FileError::Store(error) => error.into(),
             FileError::Storage(error) => error.into(),

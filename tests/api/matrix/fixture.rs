@@ -33,6 +33,8 @@ impl Fixture {
         let acquisition = client.post(&format!("{path}/acquisitions"), &body).await.id();
         let registered = client.register(&format!("{path}/acquisitions/{acquisition}"), &["a.mlf"]).await;
         assert_eq!(registered.data(), &json!(["a.mlf"]));
+        let body = json!({"plate_name": "plate", "name": "without files"});
+        let without_files = client.post(&format!("{path}/acquisitions"), &body).await.id();
         for (user, write_access) in [(READER, false), (WRITER, true)] {
             sharing::share(&app.app.environment, &experiment, user, write_access).await.unwrap();
         }
@@ -91,6 +93,7 @@ impl Fixture {
         let children = BTreeMap::from([
             ("plates", plate),
             ("acquisitions", acquisition),
+            ("acquisitions without files", without_files),
             ("wells", well),
             ("sites", site),
             ("cycles", cycle),

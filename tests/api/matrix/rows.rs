@@ -43,7 +43,12 @@ pub struct Row {
     pub required: Value,
     /// Values of the wrong type, for required and optional parameters.
     pub wrong: Vec<(&'static str, Value)>,
+    /// Which of the fixture's children it is about, where the path does not say it.
+    pub about: Option<&'static str>,
 }
+
+/// A directory with a file of the microscope, below the import roots of the server.
+pub const LINKED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/linked");
 
 impl Row {
     fn required(self, required: Value) -> Self {
@@ -58,8 +63,16 @@ impl Row {
         Self { carries, ..self }
     }
 
-    /// The part of the path before the id of a child of the experiment, such as `plates`.
+    fn about(self, child: &'static str) -> Self {
+        Self { about: Some(child), ..self }
+    }
+
+    /// The child of the experiment whose id is in the path: the part before the id, such as `plates`, or another
+    /// of the fixture's children.
     pub fn child(&self) -> Option<&'static str> {
+        if self.about.is_some() {
+            return self.about;
+        }
         let below = self.path.strip_prefix("/api/experiments/{e}/")?;
         let segments: Vec<_> = below.split('/').collect();
         let id = segments.iter().position(|segment| segment.starts_with('{'))?;
@@ -94,6 +107,7 @@ pub fn rows(new: &str) -> Vec<Row> {
         carries: Carries::Parameters,
         required: json!({}),
         wrong: Vec::new(),
+        about: None,
     };
     // Below an experiment.
     macro_rules! below {
@@ -153,6 +167,10 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/acquisitions/{a}", Read),
         below!("PUT", "/acquisitions/{a}", Write).required(new_name()).wrong(&no_name),
         below!("DELETE", "/acquisitions/{a}", Write),
+        below!("POST", "/acquisitions/{a}/register", Write)
+            .about("acquisitions without files")
+            .required(json!({"path": LINKED}))
+            .wrong(&[("path", json!(7)), ("path", json!("not/absolute"))]),
         below!("POST", "/acquisitions/{a}/upload/register", Write)
             .required(json!({"files": ["b.mlf"]}))
             .wrong(&no_files),

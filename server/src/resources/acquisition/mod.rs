@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{emit_id, to_its_end};
-use crate::resources::experiment::refuse_while_running;
+use crate::resources::experiment::{keep_workflows_out, refuse_while_running};
 use crate::resources::file::UploadStatus;
 use crate::resources::image::pruning::Pruned;
 use crate::resources::image::queries as images;
@@ -97,10 +97,12 @@ pub fn unknown(id: i64) -> ApiError {
 /// # Errors
 /// 404 for an unknown acquisition, 409 while a workflow runs.
 pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
+    // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
+    refuse_while_running(&mut environment.db.read().await?, experiment).await?;
     let environment = environment.clone();
     to_its_end(async move {
         let mut tx = environment.db.write().await?;
-        refuse_while_running(&mut tx, experiment, environment.now()).await?;
+        keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         let acquisition = get(&mut tx, experiment, id).await?;
         let had_images = images::exist_of_acquisition(&mut tx, id).await?;
         queries::delete(&mut tx, experiment, id).await?;

@@ -87,6 +87,33 @@ pub async fn exists(tx: &mut Tx, experiment: i64, id: i64) -> Result<bool> {
     Ok(row.is_some())
 }
 
+/// The directory that an acquisition is linked to, if it is; `None` when the experiment has none of this id.
+pub async fn directory(tx: &mut Tx, experiment: i64, id: i64) -> Result<Option<Option<String>>> {
+    let row = fetch_optional!(
+        tx,
+        (Option<String>,),
+        "select acquisitions.directory
+         from acquisitions
+         join plates on plates.id = acquisitions.plate_id
+         where plates.experiment_id = $1 and acquisitions.id = $2",
+        experiment,
+        id
+    )?;
+    Ok(row.map(|(directory,)| directory))
+}
+
+/// Link an acquisition to a directory.
+pub async fn set_directory(tx: &mut Tx, id: i64, directory: &str, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update acquisitions set directory = $1, updated_at = $2 where id = $3",
+        directory,
+        now,
+        id
+    )?;
+    Ok(())
+}
+
 /// Experiment and id of every acquisition there is.
 pub async fn all(tx: &mut Tx) -> Result<Vec<(i64, i64)>> {
     fetch_all!(

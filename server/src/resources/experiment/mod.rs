@@ -174,13 +174,21 @@ pub async fn authorize(app: &App, user: &AuthUser, id: &str, access: Access) -> 
     }
 }
 
-/// Refuse with 409 while a workflow of the experiment runs, and let none begin before the transaction ends.
+/// Let no workflow of the experiment begin before the transaction ends; 409 if one runs.
 ///
 /// # Errors
 /// 409, or when the database fails.
-pub async fn refuse_while_running(tx: &mut Tx, experiment: i64, now: i64) -> ApiResult<()> {
+pub async fn keep_workflows_out(tx: &mut Tx, experiment: i64, now: i64) -> ApiResult<()> {
     // Changing the row makes whoever submits a workflow wait for this transaction.
     queries::touch(tx, experiment, now).await?;
+    refuse_while_running(tx, experiment).await
+}
+
+/// Refuse with 409 while a workflow of the experiment runs.
+///
+/// # Errors
+/// 409, or when the database fails.
+pub async fn refuse_while_running(tx: &mut Tx, experiment: i64) -> ApiResult<()> {
     if workflows::has_unfinished(tx, experiment).await? {
         return Err(ApiError::conflict("a workflow of this experiment is running; kill it first"));
     }
@@ -192,10 +200,12 @@ pub async fn refuse_while_running(tx: &mut Tx, experiment: i64, now: i64) -> Api
 /// # Errors
 /// When the database fails, or 409 while a workflow runs.
 pub async fn delete(environment: &Environment, experiment: i64) -> ApiResult<()> {
+    // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
+    refuse_while_running(&mut environment.db.read().await?, experiment).await?;
     let environment = environment.clone();
     to_its_end(async move {
         let mut tx = environment.db.write().await?;
-        refuse_while_running(&mut tx, experiment, environment.now()).await?;
+        keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         queries::delete(&mut tx, experiment).await?;
         let mut pruned = Pruned::default();
         pruned.files(environment.data.experiment(experiment));

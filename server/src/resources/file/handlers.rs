@@ -6,12 +6,12 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{FileError, FileKind, MicroscopeFile, SkippedName, UploadOutcome, queries};
+use super::{FileError, FileKind, MicroscopeFile, SkippedName, UploadOutcome, linking, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, FileUpload, JsonBody, Message, Path, RequestBody, data, discard, emit_id, parse_id,
+    AuthUser, Data, FileUpload, JsonBody, Message, Path, RequestBody, data, discard, emit_id, ok, parse_id,
 };
 use crate::microscopes::{self, MicroscopeType};
 use crate::resources::acquisition;
@@ -71,6 +71,17 @@ impl From<SkippedName> for SkippedNameBody {
     fn from(skipped: SkippedName) -> Self {
         Self { name: skipped.name, reason: skipped.reason.to_string() }
     }
+}
+
+/// A directory to link.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct LinkDirectory {
+    /// Absolute path on the server, below one of its import roots.
+    path: String,
+}
+
+impl RequestBody for LinkDirectory {
+    const REQUIRED: &'static [&'static str] = &["path"];
 }
 
 /// Files to judge by their names.
@@ -160,6 +171,25 @@ pub async fn register_files(
     let report = super::register(&app.environment, experiment, acquisition, microscope, &body.files).await?;
     let skipped = report.skipped.into_iter().map(SkippedNameBody::from).collect();
     Ok(Json(RegisteredFiles { data: report.pending, skipped }))
+}
+
+/// Link a directory of the server instead of uploading its files; nothing in it is copied, changed or deleted.
+#[utoipa::path(post, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}/register", tag = "files",
+    request_body = LinkDirectory, params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
+    responses((status = 200, body = Message), (status = 400, description = "No such directory, or none with files"),
+        (status = 403, description = "Not below an import root"), (status = 404),
+        (status = 409, description = "The acquisition has other files")))]
+pub async fn link_directory(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(path): Path<(String, String)>,
+    JsonBody(body): JsonBody<LinkDirectory>,
+) -> ApiResult<impl IntoResponse> {
+    let directory = linking::absolute(&body.path)?;
+    let ids = ids(&app, &user, &path, Access::Write).await?;
+    let microscope = microscope(&app, ids.0).await?;
+    linking::link(&app.environment, &app.config.import_roots, ids, microscope, directory).await?;
+    Ok(ok())
 }
 
 /// Say which names the microscope type knows.

@@ -32,6 +32,40 @@ pub async fn insert(tx: &mut Tx, acquisition: i64, kind: FileKind, name: &str, n
     Ok(inserted > 0)
 }
 
+/// Register a file of a linked directory as stored; one that is registered already gets its size anew.
+pub async fn insert_linked(
+    tx: &mut Tx,
+    acquisition: i64,
+    kind: FileKind,
+    name: &str,
+    size: i64,
+    now: i64,
+) -> Result<()> {
+    execute!(
+        tx,
+        "insert into microscope_files (acquisition_id, kind, name, status, size, created_at, updated_at)
+         values ($1, $2, $3, 'COMPLETE', $4, $5, $5)
+         on conflict (acquisition_id, kind, name) do update set size = excluded.size",
+        acquisition,
+        kind.name(),
+        name,
+        size,
+        now
+    )?;
+    Ok(())
+}
+
+/// Whether an acquisition has files, in whatever state.
+pub async fn any(tx: &mut Tx, acquisition: i64) -> Result<bool> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select id from microscope_files where acquisition_id = $1 limit 1",
+        acquisition
+    )?;
+    Ok(row.is_some())
+}
+
 /// Names of the files that are not stored yet, images first.
 pub async fn pending(tx: &mut Tx, acquisition: i64) -> Result<Vec<String>> {
     // 'image' sorts before 'metadata'.
@@ -70,13 +104,7 @@ pub async fn all_complete(tx: &mut Tx, acquisition: i64) -> Result<bool> {
         "select id from microscope_files where acquisition_id = $1 and status <> 'COMPLETE' limit 1",
         acquisition
     )?;
-    let any = fetch_optional!(
-        tx,
-        (i64,),
-        "select id from microscope_files where acquisition_id = $1 limit 1",
-        acquisition
-    )?;
-    Ok(missing.is_none() && any.is_some())
+    Ok(missing.is_none() && any(tx, acquisition).await?)
 }
 
 /// Number of stored files of an acquisition; one of both kinds counts twice.

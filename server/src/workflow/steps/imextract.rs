@@ -1,5 +1,6 @@
 //! imextract: copies the pixels from the uploaded files into the plates' channel images.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use futures_util::FutureExt;
@@ -110,10 +111,11 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
 async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let environment = &job.environment;
     let Batch { planes } = parse_batch(batch)?;
+    let directories = source::directories(environment, job.experiment.id).await?;
     let mut copies = Vec::with_capacity(planes.len());
     let mut tx = environment.db.read().await?;
     for id in &planes {
-        copies.push(prepare(job, queries::plane(&mut tx, *id).await?)?);
+        copies.push(prepare(job, &directories, queries::plane(&mut tx, *id).await?)?);
     }
     drop(tx);
     let worker = environment.clone();
@@ -155,18 +157,13 @@ fn failure_of(mut broken: Vec<StepError>) -> Option<StepError> {
     })
 }
 
-fn prepare(job: &JobContext, plane: StoredPlane) -> StepResult<Copy> {
+fn prepare(job: &JobContext, directories: &HashMap<i64, PathBuf>, plane: StoredPlane) -> StepResult<Copy> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let sources: Vec<Source> = serde_json::from_str(&plane.sources)
         .map_err(|error| StepError::Internal(format!("sources of channel image {}: {error}", plane.id)))?;
-    let sources = sources
-        .into_iter()
-        .map(|source| {
-            let path = source::upload_path(environment, experiment, plane.acquisition_id, &source.file);
-            (path, source.page)
-        })
-        .collect();
+    let directory = source::directory_of(directories, plane.acquisition_id)?;
+    let sources = sources.into_iter().map(|source| (directory.join(source.file), source.page)).collect();
     let plate = environment.data.plate_images(experiment, plane.plate_id, plane.image_generation);
     let at = plane.index().ok_or_else(|| StepError::Internal(format!("channel image {}", plane.id)))?;
     Ok(Copy { plane, at, plate, sources })
@@ -199,13 +196,19 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let experiment = job.experiment.id;
     let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
     for acquisition in acquisitions {
+        if let Some(directory) = &acquisition.directory {
+            job.log.warn(format!(
+                "the image files of acquisition \"{}\" lie in {directory}, which is only linked: not deleted",
+                acquisition.name
+            ));
+            continue;
+        }
         let mut tx = job.write().await?;
         let names = queries::delete_image_files(&mut tx, acquisition.id).await?;
         tx.commit().await?;
         failpoint::reached("imextract files deleted");
         for name in &names {
-            let path = source::upload_path(environment, experiment, acquisition.id, name);
-            environment.remove_files(path).await;
+            environment.remove_files(environment.data.uploads(experiment, acquisition.id).join(name)).await;
         }
         job.log.info(format!("deleted {} image files of acquisition \"{}\"", names.len(), acquisition.name));
     }

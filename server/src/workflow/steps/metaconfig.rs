@@ -146,7 +146,7 @@ async fn plan_of(job: &JobContext, acquisition: &AcquisitionOfPlate) -> StepResu
     let microscope = source::microscope(job)?;
     let files = source::image_files(environment, acquisition.id, &acquisition.name).await?;
     let images = files.iter().map(source::with_pages).collect::<StepResult<Vec<_>>>()?;
-    let metadata = source::metadata_files(environment, job.experiment.id, acquisition.id).await?;
+    let metadata = source::metadata_files(environment, job.experiment.id, acquisition).await?;
     let options = options(job)?;
     environment
         .compute

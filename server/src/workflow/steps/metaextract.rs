@@ -74,7 +74,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     let mut batches = Vec::new();
     for acquisition in &acquisitions {
         let files = source::image_files(environment, acquisition.id, &acquisition.name).await?;
-        let metadata = source::metadata_files(environment, experiment, acquisition.id).await?;
+        let metadata = source::metadata_files(environment, experiment, acquisition).await?;
         let names: Vec<_> = files.iter().map(|file| file.name.clone()).collect();
         environment
             .compute
@@ -95,7 +95,8 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
 async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let environment = &job.environment;
     let Batch { acquisition, files } = parse_batch(batch)?;
-    let directory = environment.data.uploads(job.experiment.id, acquisition);
+    let directories = source::directories(environment, job.experiment.id).await?;
+    let directory = source::directory_of(&directories, acquisition)?.clone();
     let headers: Vec<_> = environment
         .compute
         .batch(move |_| {

@@ -1,10 +1,11 @@
 //! The uploaded files of an acquisition, as the conversion steps read them.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::environment::Environment;
 use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize};
-use crate::resources::workflow::queries::{self, AcquisitionFile};
+use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
 use crate::storage::readers::ImageFileInfo;
 use crate::workflow::job::JobContext;
 
@@ -60,10 +61,10 @@ pub async fn image_files(
 pub async fn metadata_files(
     environment: &Environment,
     experiment: i64,
-    acquisition: i64,
+    acquisition: &AcquisitionOfPlate,
 ) -> StepResult<Vec<MetadataFile>> {
-    let files = queries::files_of(&mut environment.db.read().await?, acquisition, "metadata").await?;
-    let directory = environment.data.uploads(experiment, acquisition);
+    let files = queries::files_of(&mut environment.db.read().await?, acquisition.id, "metadata").await?;
+    let directory = directory(environment, experiment, acquisition);
     let mut contents = Vec::new();
     for file in files {
         let path = directory.join(&file.name);
@@ -101,7 +102,24 @@ pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
     Ok(ImageFile { name: file.name.clone(), pages })
 }
 
-/// Where an uploaded file lies.
-pub fn upload_path(environment: &Environment, experiment: i64, acquisition: i64, name: &str) -> PathBuf {
-    environment.data.uploads(experiment, acquisition).join(name)
+/// Where the files of an acquisition lie: with the uploads, or where it is linked to.
+pub fn directory(environment: &Environment, experiment: i64, acquisition: &AcquisitionOfPlate) -> PathBuf {
+    match &acquisition.directory {
+        Some(directory) => PathBuf::from(directory),
+        None => environment.data.uploads(experiment, acquisition.id),
+    }
+}
+
+/// Where the files of all acquisitions of an experiment lie, by row id.
+pub async fn directories(environment: &Environment, experiment: i64) -> StepResult<HashMap<i64, PathBuf>> {
+    let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
+    let place = |acquisition: &AcquisitionOfPlate| directory(environment, experiment, acquisition);
+    Ok(acquisitions.iter().map(|acquisition| (acquisition.id, place(acquisition))).collect())
+}
+
+/// The directory of one of these acquisitions.
+pub fn directory_of(directories: &HashMap<i64, PathBuf>, acquisition: i64) -> StepResult<&PathBuf> {
+    directories
+        .get(&acquisition)
+        .ok_or_else(|| StepError::Input(format!("acquisition {acquisition} was deleted meanwhile")))
 }

@@ -15,6 +15,8 @@ pub struct AcquisitionOfPlate {
     pub plate_name: String,
     /// Current generation of the plate's channel images.
     pub image_generation: i64,
+    /// The directory of the server that it is linked to; null when its files are uploaded.
+    pub directory: Option<String>,
 }
 
 /// The acquisitions of an experiment, plate by plate, in the order in which they were made.
@@ -23,7 +25,7 @@ pub async fn acquisitions_of(tx: &mut Tx, experiment: i64) -> Result<Vec<Acquisi
         tx,
         AcquisitionOfPlate,
         "select acquisitions.id, acquisitions.name, plates.id as plate_id, plates.name as plate_name,
-             plates.image_generation
+             plates.image_generation, acquisitions.directory
          from acquisitions
          join plates on plates.id = acquisitions.plate_id
          where plates.experiment_id = $1

@@ -103,7 +103,8 @@ pub struct StoredFile {
     pub size: Option<i64>,
 }
 
-/// All uploaded files that are complete; one that is image and metadata may come twice.
+/// All uploaded files that are complete; one that is image and metadata may come twice. Those of linked
+/// directories are nobody's here.
 pub async fn complete_files(tx: &mut Tx) -> Result<Vec<StoredFile>> {
     fetch_all!(
         tx,
@@ -112,7 +113,33 @@ pub async fn complete_files(tx: &mut Tx) -> Result<Vec<StoredFile>> {
          from microscope_files
          join acquisitions on acquisitions.id = microscope_files.acquisition_id
          join plates on plates.id = acquisitions.plate_id
-         where status = 'COMPLETE'"
+         where status = 'COMPLETE' and acquisitions.directory is null"
+    )
+}
+
+/// A file of a linked directory.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LinkedFile {
+    /// Row id of the experiment.
+    pub experiment_id: i64,
+    /// The directory.
+    pub directory: String,
+    /// Name in it.
+    pub name: String,
+    /// Length in bytes, if known.
+    pub size: Option<i64>,
+}
+
+/// All files of linked directories; one that is image and metadata may come twice.
+pub async fn linked_files(tx: &mut Tx) -> Result<Vec<LinkedFile>> {
+    fetch_all!(
+        tx,
+        LinkedFile,
+        "select plates.experiment_id, acquisitions.directory, microscope_files.name, size
+         from microscope_files
+         join acquisitions on acquisitions.id = microscope_files.acquisition_id
+         join plates on plates.id = acquisitions.plate_id
+         where acquisitions.directory is not null"
     )
 }
 
