@@ -77,6 +77,7 @@ pub async fn run(db: &Db, data: &DataDir, target: &Path, tally: &Arc<Tally>) -> 
     copy_directory(&data.experiments(), &copy.experiments())?;
     let copied = Arc::new(Copied::default());
     let inventory = copy_all(db, data, &copy, &copied, tally).await?;
+    copy_file(&data.identity(), &copy.identity(), &copied)?;
     if data.secret().exists() {
         copy_file(&data.secret(), &copy.secret(), &copied)?;
         restrict(&copy.secret(), None)?;

@@ -12,9 +12,10 @@ use tm_engine::{Engine, EngineError};
 use crate::auth::permission::Permissions;
 use crate::compute::Compute;
 use crate::config::Config;
+use crate::resources::experiment::queries as experiments;
 use crate::resources::layer::Maps;
 use crate::storage::images::{OpenImages, keep_fields};
-use crate::storage::{DataDir, Space};
+use crate::storage::{DataDir, Space, atomic};
 use crate::store::{Clock, Db, StoreError, SystemClock};
 
 /// Handles to everything a request or a job needs; cheap to clone.
@@ -89,6 +90,12 @@ pub enum OpenError {
         /// Why.
         source: std::io::Error,
     },
+    /// The files belong to another database; with this one they would all be without an owner.
+    #[error(
+        "the data directory {0} belongs to another database: name that one with `database_url` (leave it out for \
+         the embedded one), or use another data directory"
+    )]
+    OtherDatabase(PathBuf),
     /// The database cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -183,6 +190,24 @@ impl DataLock {
     }
 }
 
+/// Whether the files are those of the database, by the identity that both hold; a data directory without files
+/// becomes the database's.
+async fn belong_together(db: &Db, data: &DataDir) -> Result<bool, OpenError> {
+    let unusable = |source| OpenError::DataDir { path: data.root().to_owned(), source };
+    let identity = db.identity().await?;
+    match std::fs::read_to_string(data.identity()) {
+        Ok(found) => return Ok(found.trim() == identity),
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(unusable(error)),
+        Err(_) => {}
+    }
+    let has_files = std::fs::read_dir(data.experiments()).map_err(unusable)?.next().is_some();
+    if has_files && experiments::none_exists(&mut db.read().await?).await? {
+        return Ok(false);
+    }
+    atomic::write(&data.identity(), format!("{identity}\n").as_bytes()).map_err(unusable)?;
+    Ok(true)
+}
+
 impl Environment {
     /// Open the data directory, the database and the engine.
     ///
@@ -196,6 +221,9 @@ impl Environment {
             Some(url) => Db::open_postgres(url).await?,
             None => Db::open_sqlite(&data.database()).await?,
         };
+        if !belong_together(&db, &data).await? {
+            return Err(OpenError::OtherDatabase(config.data_dir.clone()));
+        }
         let engine = Engine::new(config.backend)?;
         Ok(Self {
             db,

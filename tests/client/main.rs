@@ -4,6 +4,7 @@
 
 mod backup;
 mod full_disk;
+mod identity;
 mod many_uploads;
 mod messages;
 mod process;

@@ -1,7 +1,7 @@
 //! Where things are below the data directory.
 //!
 //! ```text
-//! tmserver.sqlite  secret  lock
+//! tmserver.sqlite  identity  secret  lock
 //! experiments/<id>/uploads/<acquisition>/<file name>
 //!                  plates/<plate>-<generation>.ome.zarr
 //!                  layers/<layer>.ome.zarr
@@ -33,6 +33,11 @@ impl DataDir {
     /// The embedded database.
     pub fn database(&self) -> PathBuf {
         self.root.join("tmserver.sqlite")
+    }
+
+    /// Which database the files belong to.
+    pub fn identity(&self) -> PathBuf {
+        self.root.join("identity")
     }
 
     /// The key that signs access tokens.

@@ -14,6 +14,7 @@
 
 mod clock;
 mod error;
+mod identity;
 mod lock;
 mod snapshot;
 

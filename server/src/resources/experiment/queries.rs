@@ -183,6 +183,11 @@ pub async fn set_pyramid(tx: &mut Tx, id: i64, height: i64, width: i64, depth: i
     Ok(())
 }
 
+/// Whether there is no experiment at all.
+pub async fn none_exists(tx: &mut Tx) -> Result<bool> {
+    Ok(fetch_optional!(tx, (i64,), "select id from experiments limit 1")?.is_none())
+}
+
 /// Say that something about an experiment changes; its row is locked until the transaction ends.
 pub async fn touch(tx: &mut Tx, id: i64, now: i64) -> Result<()> {
     execute!(tx, "update experiments set updated_at = $1 where id = $2", now, id)?;

@@ -1,0 +1,7 @@
+-- One row: which database this is. The data directory holds the same text, so that neither is used with another's.
+create table identity (
+    id bigint generated always as identity primary key,
+    -- Always true, so that there is one row.
+    sole boolean not null unique,
+    text text not null
+);
