@@ -4,6 +4,8 @@ mod comparers;
 mod devices;
 mod illumination;
 mod kernels;
+mod outline_vectors;
+mod outlines;
 mod parity;
 mod shaders;
 mod vectors;
