@@ -1,5 +1,6 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
 
+mod centre_outlines;
 mod comparers;
 mod devices;
 mod illumination;
@@ -7,5 +8,7 @@ mod kernels;
 mod outline_vectors;
 mod outlines;
 mod parity;
+mod rasterising;
 mod shaders;
+mod simplification;
 mod vectors;

@@ -10,7 +10,7 @@ use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::contours::{border_labels, centre};
 use tm_engine::{Engine, EngineError};
 
-const OFFSET: MapOffset = MapOffset { y: 30, x: -70 };
+pub const OFFSET: MapOffset = MapOffset { y: 30, x: -70 };
 
 /// Label images of all sorts: single pixels, blocks, holes, diagonal contacts, contact with the border.
 pub fn label_images(background: bool) -> impl Strategy<Value = Plane<i32>> {
@@ -32,20 +32,20 @@ pub fn label_images(background: bool) -> impl Strategy<Value = Plane<i32>> {
     })
 }
 
-fn trace(labels: &Plane<i32>) -> Vec<Outline> {
+pub fn trace(labels: &Plane<i32>) -> Vec<Outline> {
     Engine::cpu().trace_outlines(labels, OFFSET).expect("labels are traced")
 }
 
-fn site_of(labels: &Plane<i32>) -> SiteFrame {
+pub fn site_of(labels: &Plane<i32>) -> SiteFrame {
     SiteFrame::new(OFFSET, labels.size()).expect("on the map")
 }
 
-fn pixels_of(labels: &Plane<i32>) -> Vec<(usize, usize)> {
+pub fn pixels_of(labels: &Plane<i32>) -> Vec<(usize, usize)> {
     let size = labels.size();
     (0..size.height).flat_map(|row| (0..size.width).map(move |column| (row, column))).collect()
 }
 
-fn at(labels: &Plane<i32>, row: i64, column: i64) -> i32 {
+pub fn at(labels: &Plane<i32>, row: i64, column: i64) -> i32 {
     let size = labels.size();
     match (usize::try_from(row), usize::try_from(column)) {
         (Ok(row), Ok(column)) if row < size.height && column < size.width => labels.get(row, column),

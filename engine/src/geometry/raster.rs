@@ -122,20 +122,32 @@ impl Painter {
         for (from, to) in ring.edges() {
             let (from, to) = (self.lattice(from), self.lattice(to));
             let (rows, columns) = (to.row - from.row, to.column - from.column);
-            let steps = greatest_common_divisor(rows.unsigned_abs(), columns.unsigned_abs()).max(1);
-            let Ok(steps) = i64::try_from(steps) else { continue };
-            for step in 0..=steps {
-                let row = usize::try_from(from.row + rows / steps * step);
-                let column = usize::try_from(from.column + columns / steps * step);
-                if let (Ok(row), Ok(column)) = (row, column)
-                    && row < size.height
-                    && column < size.width
-                {
-                    labels.row_mut(row)[column] = label;
-                }
+            let steps = greatest_common_divisor(rows.abs(), columns.abs()).max(1);
+            let (down, right) = (rows / steps, columns / steps);
+            // Only the steps within the image: an edge may be as long as the map.
+            let (first, last) = steps_within(from.row, down, size.height);
+            let (first_column, last_column) = steps_within(from.column, right, size.width);
+            for step in first.max(first_column).max(0)..=last.min(last_column).min(steps) {
+                let row = clamp(from.row + down * step, size.height);
+                let column = clamp(from.column + right * step, size.width);
+                labels.row_mut(row)[column] = label;
             }
         }
     }
+}
+
+/// The first and last `k` for which `start + k·step` is within `0..length`; the last is before the first
+/// when there is none.
+fn steps_within(start: i64, step: i64, length: usize) -> (i64, i64) {
+    let Some(end) = i64::try_from(length).ok().and_then(|length| length.checked_sub(1)) else {
+        return (1, 0);
+    };
+    if step == 0 {
+        return if (0..=end).contains(&start) { (i64::MIN, i64::MAX) } else { (1, 0) };
+    }
+    // Mirrored, so that the step is positive.
+    let (near, far, step) = if step > 0 { (-start, end - start, step) } else { (start - end, start, -step) };
+    (-(-near).div_euclid(step), far.div_euclid(step))
 }
 
 /// The first column whose sample is not left of the point where an edge crosses the samples of a row.
@@ -154,6 +166,6 @@ fn clamp(value: i64, length: usize) -> usize {
     usize::try_from(value.max(0)).unwrap_or(length).min(length)
 }
 
-fn greatest_common_divisor(a: u64, b: u64) -> u64 {
+fn greatest_common_divisor(a: i64, b: i64) -> i64 {
     if b == 0 { a } else { greatest_common_divisor(b, a % b) }
 }
