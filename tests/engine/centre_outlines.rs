@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use tm_engine::geometry::{FillRule, Outline, Ring, SiteFrame, Vertex, rasterise};
+use tm_engine::geometry::{FillRule, MapOffset, Outline, Ring, SiteFrame, Vertex, rasterise};
 use tm_engine::image::{Plane, Size};
-use tm_engine::kernels::contours::centre;
+use tm_engine::kernels::contours::centre::{self, LabelPoint};
 
 use crate::outlines::{OFFSET, at, label_images, pixels_of};
 
@@ -99,6 +99,26 @@ proptest! {
             let filled = rasterise(std::slice::from_ref(&outline), site, FillRule::Inclusive).expect("it fits");
             for (row, column) in &part {
                 prop_assert_eq!(at(&filled, *row, *column), outline.label);
+            }
+        }
+    }
+
+    #[test]
+    fn points_are_mean_pixels_rounded_towards_zero(labels in images(), y in -9i32..9, x in -9i32..9) {
+        let points = centre::points(labels.view(), MapOffset { y, x }).expect("labels have means");
+        let present: BTreeSet<i32> = labels.pixels().iter().copied().filter(|label| *label > 0).collect();
+        prop_assert_eq!(points.iter().map(|point| point.label).collect::<Vec<_>>(), Vec::from_iter(present));
+        for LabelPoint { label, point } in points {
+            let pixels = pixels_of(&labels).into_iter().filter(|(row, column)| labels.get(*row, *column) == label);
+            let (mut count, mut rows, mut columns) = (0.0, 0.0, 0.0);
+            for (row, column) in pixels {
+                (count, rows, columns) = (count + 1.0, rows + row as f64, columns + column as f64);
+            }
+            let expected = [f64::from(x) + columns / count, -(f64::from(y) + rows / count)];
+            for (expected, actual) in expected.into_iter().zip([point.x, point.y].map(f64::from)) {
+                // Sums of whole numbers this small divide exactly enough, but for means that are whole.
+                let near = (expected - expected.round()).abs() < 1e-9;
+                prop_assert_eq!(actual, if near { expected.round() } else { expected.trunc() });
             }
         }
     }

@@ -11,4 +11,5 @@ mod parity;
 mod rasterising;
 mod shaders;
 mod simplification;
+mod validity;
 mod vectors;

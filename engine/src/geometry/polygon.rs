@@ -37,7 +37,13 @@ impl Polygon {
 
     /// Area without the holes, in square pixels. Exact for areas below 2⁵² square pixels.
     pub fn area(&self) -> f64 {
-        Moments::of([self]).doubled_area as f64 / 2.0
+        self.doubled_area() as f64 / 2.0
+    }
+
+    /// Whichever way the rings run.
+    fn doubled_area(&self) -> i128 {
+        let holes: i128 = self.holes.iter().map(|hole| hole.doubled_area().abs()).sum();
+        self.shell.doubled_area().abs() - holes
     }
 
     /// Length of all borders, of the holes too, in pixels.
@@ -47,7 +53,7 @@ impl Polygon {
 
     /// Centre of the area without the holes; of the border, when the area is zero.
     pub fn centroid(&self) -> Centroid {
-        centroid_of(std::slice::from_ref(self)).unwrap_or(Centroid { x: f64::NAN, y: f64::NAN })
+        centroid_of(self, std::slice::from_ref(self))
     }
 
     /// The smallest rectangle that holds the polygon.
@@ -59,7 +65,7 @@ impl Polygon {
 impl Outline {
     /// Area of all parts in square pixels: the number of pixels, for a pixel-edge outline.
     pub fn area(&self) -> f64 {
-        Moments::of(&self.parts).doubled_area as f64 / 2.0
+        self.parts.iter().map(Polygon::doubled_area).sum::<i128>() as f64 / 2.0
     }
 
     /// Length of all borders in pixels.
@@ -69,7 +75,7 @@ impl Outline {
 
     /// Centre of the area of all parts; `None` for an outline without parts.
     pub fn centroid(&self) -> Option<Centroid> {
-        centroid_of(&self.parts)
+        self.parts.first().map(|first| centroid_of(first, &self.parts))
     }
 
     /// The smallest rectangle that holds all parts; `None` for an outline without parts.
@@ -88,7 +94,8 @@ impl Outline {
     }
 }
 
-/// Area and first moments about `origin`, in exact integers.
+/// Area and first moments about `origin`, in exact integers. A point nearby is chosen as the origin, so that
+/// the conversion to floats loses nothing.
 struct Moments {
     origin: Vertex,
     doubled_area: i128,
@@ -98,16 +105,10 @@ struct Moments {
 }
 
 impl Moments {
-    /// Sums over polygons. Whichever way rings run, shells count as positive and holes as negative.
-    fn of<'a>(polygons: impl IntoIterator<Item = &'a Polygon>) -> Self {
-        let mut sums = Self { origin: Vertex::new(0, 0), doubled_area: 0, six_x: 0, six_y: 0 };
-        let mut first = true;
+    /// Whichever way rings run, shells count as positive and holes as negative.
+    fn about(origin: Vertex, polygons: &[Polygon]) -> Self {
+        let mut sums = Self { origin, doubled_area: 0, six_x: 0, six_y: 0 };
         for polygon in polygons {
-            if first {
-                // Moments are taken about a point nearby, so that the conversion to floats loses nothing.
-                sums.origin = polygon.shell.vertices()[0];
-                first = false;
-            }
             sums.add(&polygon.shell, 1);
             for hole in &polygon.holes {
                 sums.add(hole, -1);
@@ -134,17 +135,18 @@ impl Moments {
     }
 }
 
-fn centroid_of(polygons: &[Polygon]) -> Option<Centroid> {
-    let first = polygons.first()?.shell.vertices()[0];
-    let moments = Moments::of(polygons);
+/// Centre of the area of polygons, the first of which is given again.
+fn centroid_of(first: &Polygon, polygons: &[Polygon]) -> Centroid {
+    let origin = first.shell.vertices()[0];
+    let moments = Moments::about(origin, polygons);
     if moments.doubled_area == 0 {
-        return Some(border_centroid(polygons, first));
+        return border_centroid(polygons, origin);
     }
     let scale = 3.0 * moments.doubled_area as f64;
-    Some(Centroid {
-        x: f64::from(moments.origin.x) + moments.six_x as f64 / scale,
-        y: f64::from(moments.origin.y) + moments.six_y as f64 / scale,
-    })
+    Centroid {
+        x: f64::from(origin.x) + moments.six_x as f64 / scale,
+        y: f64::from(origin.y) + moments.six_y as f64 / scale,
+    }
 }
 
 /// The mean of the borders, for polygons that are only lines.

@@ -11,7 +11,7 @@
 //! 5. Without a border of three points: the square (x ± 1, y ± 1) around the mean pixel, rounded down,
 //!    clockwise from its upper left corner.
 //!
-//! Outlines may touch themselves; their area is smaller than the object. CPU only.
+//! [`points`] is for objects that have no outline at all. Outlines may touch themselves; their area is smaller than the object. CPU only.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,51 @@ pub fn trace(labels: PlaneRef<'_, i32>, offset: MapOffset) -> Result<Vec<Outline
     check_labels(labels)?;
     let boxes = interior_boxes(labels);
     boxes.into_iter().map(|(label, bounds)| outline(labels, site, label, bounds)).collect()
+}
+
+/// An object shown as a point.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelPoint {
+    /// Value of the object in the label image.
+    pub label: i32,
+    /// Where it is shown.
+    pub point: Vertex,
+}
+
+/// The mean pixel of every object, for objects that are shown as points only, in ascending order of label:
+/// `x = trunc(ox + mean column)`, `y = trunc(-(oy + mean row))`, both rounded towards zero.
+///
+/// # Errors
+/// [`EngineError::Parameter`] for negative labels, and for a site off the map (32-bit coordinates).
+pub fn points(labels: PlaneRef<'_, i32>, offset: MapOffset) -> Result<Vec<LabelPoint>> {
+    /// Sums over the pixels of an object; an image has fewer than 2⁶² pixels, so they fit.
+    #[derive(Default)]
+    struct Sums {
+        pixels: i128,
+        rows: i128,
+        columns: i128,
+    }
+    SiteFrame::new(offset, labels.size())?;
+    check_labels(labels)?;
+    let mut sums: BTreeMap<i32, Sums> = BTreeMap::new();
+    for (row, map_row) in (0..labels.size().height).zip(i128::from(offset.y)..) {
+        for (label, map_column) in labels.row(row).iter().zip(i128::from(offset.x)..) {
+            if *label != 0 {
+                let sums = sums.entry(*label).or_default();
+                sums.pixels += 1;
+                sums.rows += map_row;
+                sums.columns += map_column;
+            }
+        }
+    }
+    let whole = |sum: i128, pixels: i128| {
+        i32::try_from(sum / pixels).expect("a mean lies between corners, which were checked")
+    };
+    let point = |(label, sums): (i32, Sums)| LabelPoint {
+        label,
+        point: Vertex::new(whole(sums.columns, sums.pixels), whole(-sums.rows, sums.pixels)),
+    };
+    Ok(sums.into_iter().map(point).collect())
 }
 
 /// Row and column within the image.
