@@ -1,9 +1,15 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
 
+mod centre_outlines;
 mod comparers;
 mod devices;
 mod illumination;
 mod kernels;
+mod outline_vectors;
+mod outlines;
 mod parity;
+mod rasterising;
 mod shaders;
+mod simplification;
+mod validity;
 mod vectors;
