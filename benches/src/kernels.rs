@@ -175,6 +175,8 @@ pub fn cases(size: Size) -> tm_engine::Result<Vec<Case>> {
     cases.push(correction_case(&source)?);
     cases.push(downsample_u8_case(&source)?);
     cases.push(downsample_u16_case(&source));
+    cases.push(downsample_max_case(&source));
+    cases.push(downsample_mode_case(&source)?);
     cases.push(rescale_case(&source)?);
     cases.push(projection_case(&source));
     cases.push(tile_case(&source, "u16, not corrected", false)?);
@@ -268,6 +270,47 @@ fn downsample_u16_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
         }),
         run_on: Some(Box::new(move |engine, turn| engine.downsample(&images_on[turn % IMAGES]).map(drop))),
     }
+}
+
+fn downsample_max_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
+    let size = source[0].size();
+    let (images, images_on) = (Arc::clone(source), Arc::clone(source));
+    let mut output = vec![Plane::<u16>::zeros(size.halved()); IMAGES];
+    Case {
+        kernel: downsample::MAX.name,
+        input: "u16",
+        pixels: size.area(),
+        bytes_per_pixel: 2.5,
+        run: Box::new(move |turn| {
+            downsample::cpu::downsample_max_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
+        }),
+        run_on: Some(Box::new(move |engine, turn| {
+            engine.downsample_max(&images_on[turn % IMAGES]).map(drop)
+        })),
+    }
+}
+
+/// Label images: the grey values of the images, of which neighbours often agree.
+fn downsample_mode_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
+    let size = source[0].size();
+    let label = |image: &Plane<u16>| {
+        Plane::new(size, image.pixels().iter().map(|value| i32::from(*value / 256)).collect())
+    };
+    let images: Arc<Vec<Plane<i32>>> = Arc::new(source.iter().map(label).collect::<Result<_, _>>()?);
+    let images_on = Arc::clone(&images);
+    let mut output = vec![Plane::<i32>::zeros(size.halved()); IMAGES];
+    Ok(Case {
+        kernel: downsample::MODE.name,
+        input: "i32",
+        pixels: size.area(),
+        bytes_per_pixel: 5.0,
+        run: Box::new(move |turn| {
+            downsample::cpu::downsample_labels_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
+        }),
+        run_on: Some(Box::new(move |engine, turn| {
+            engine.downsample_labels(&images_on[turn % IMAGES]).map(drop)
+        })),
+    })
 }
 
 fn rescale_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {

@@ -2,6 +2,7 @@
 
 mod comparers;
 mod devices;
+mod downsampling;
 mod illumination;
 mod kernels;
 mod parity;

@@ -15,5 +15,13 @@ pub mod tile;
 pub use spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 
 /// Every kernel.
-pub const ALL: &[KernelSpec] =
-    &[illumination::SUMS, illumination::APPLY, projection::SPEC, downsample::SPEC, rescale::SPEC, tile::SPEC];
+pub const ALL: &[KernelSpec] = &[
+    illumination::SUMS,
+    illumination::APPLY,
+    projection::SPEC,
+    downsample::SPEC,
+    downsample::MAX,
+    downsample::MODE,
+    rescale::SPEC,
+    tile::SPEC,
+];

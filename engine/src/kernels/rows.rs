@@ -11,6 +11,8 @@ use super::{downsample, illumination, projection};
 pub trait RowLoops: Sized {
     /// Means of 2×2 pixels.
     fn halve_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]);
+    /// Maxima of 2×2 pixels.
+    fn halve_max_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]);
     /// Stretches to 8 bits.
     fn stretch_row(ramp: Ramp, source: &[Self], output: &mut [u8]);
     /// Corrects illumination.
@@ -29,6 +31,10 @@ macro_rules! row_loops {
             #[inline(never)]
             fn halve_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]) {
                 downsample::cpu::halve_pairs(top, bottom, output);
+            }
+            #[inline(never)]
+            fn halve_max_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]) {
+                downsample::cpu::halve_pairs_max(top, bottom, output);
             }
             #[inline(never)]
             fn stretch_row(ramp: Ramp, source: &[Self], output: &mut [u8]) {
@@ -54,3 +60,21 @@ macro_rules! row_loops {
     )*};
 }
 row_loops!(u8, u16);
+
+/// Loops over the labels of one row. Implemented for `u8`, `u16` and `i32` only.
+pub trait LabelLoops: Sized {
+    /// Majorities of 2×2 labels.
+    fn halve_mode_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]);
+}
+
+macro_rules! label_loops {
+    ($($label:ty),*) => {$(
+        impl LabelLoops for $label {
+            #[inline(never)]
+            fn halve_mode_row(top: &[[Self; 2]], bottom: &[[Self; 2]], output: &mut [Self]) {
+                downsample::cpu::halve_pairs_mode(top, bottom, output);
+            }
+        }
+    )*};
+}
+label_loops!(u8, u16, i32);

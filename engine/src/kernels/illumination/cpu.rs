@@ -1,6 +1,6 @@
 //! Correction on the CPU: logarithm and power as polynomials, one vector loop per row.
 
-use super::Correction;
+use super::{Correction, check_correction};
 use crate::error::{EngineError, Result};
 use crate::image::{BitDepth, GreyPixel, Plane, PlaneRef};
 use crate::parallel;
@@ -16,6 +16,18 @@ pub fn correct<T: GreyPixel>(source: PlaneRef<'_, T>, correction: &Correction) -
     Ok(output)
 }
 
+/// Corrects images.
+///
+/// # Errors
+/// As [`correct`].
+pub fn correct_all<T: GreyPixel>(
+    images: &[PlaneRef<'_, T>],
+    correction: &Correction,
+) -> Result<Vec<Plane<T>>> {
+    check_correction(images, correction)?;
+    images.iter().map(|image| correct(*image, correction)).collect()
+}
+
 /// Corrects an image into a plane that exists already: no memory is allocated.
 ///
 /// # Errors
@@ -26,12 +38,13 @@ pub fn correct_into<T: GreyPixel>(
     output: &mut Plane<T>,
 ) -> Result<()> {
     let size = source.size();
-    for (what, actual) in
-        [("illumination correction of an image", correction.size()), ("output of correction", output.size())]
-    {
-        if actual != size {
-            return Err(EngineError::Shape { what, expected: size.to_string(), actual: actual.to_string() });
-        }
+    check_correction(&[source], correction)?;
+    if output.size() != size {
+        return Err(EngineError::Shape {
+            what: "output of correction",
+            expected: size.to_string(),
+            actual: output.size().to_string(),
+        });
     }
     parallel::for_each_band(output.pixels_mut(), size.width, |first, rows| {
         for (index, out) in rows.chunks_exact_mut(size.width).enumerate() {
