@@ -1,27 +1,11 @@
 // Correcting uneven illumination; the definition is engine/src/kernels/illumination/mod.rs.
 //
-// One invocation corrects one word of several images: the planes of the correction are read once.
-// Logarithm and power are the polynomials of engine/src/kernels/illumination/cpu.rs, where their
-// coefficients are explained: those of devices lose half a digit that truncation turns into counts.
+// The planes are those of exponents and of offsets. Logarithm and power are the polynomials of
+// engine/src/kernels/illumination/cpu.rs, where their coefficients are explained: what a device has
+// built in may lose digits that truncation turns into counts.
 
 #import pixels
-
-struct Params {
-    columns: u32, // pixels of one row
-    row_words: u32, // words of one row of an image
-    rows: u32,
-    images: u32,
-    maximum: u32, // of the depth
-    unused_0: u32,
-    unused_1: u32,
-    unused_2: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> exponents: array<f32>;
-@group(0) @binding(2) var<storage, read> offsets: array<f32>;
-@group(0) @binding(3) var<storage, read> source: array<u32>;
-@group(0) @binding(4) var<storage, read_write> output: array<u32>;
+#import shading
 
 // Bits of the square root of ½: subtracting them rounds the exponent so that the mantissa is
 // around 1.
@@ -66,30 +50,5 @@ fn correct(value: u32, exponent: f32, offset: f32) -> u32 {
     if (value == 0u || exponent < 0.0) {
         return value;
     }
-    return min(u32(raise(logarithm(value), exponent, offset)), params.maximum);
-}
-
-@compute @workgroup_size(64, 4, 1)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= params.row_words || id.y >= params.rows) {
-        return;
-    }
-    let per_word = 32u / BITS;
-    let first = id.x * per_word;
-    // Beyond the row a pixel is 0 and stays 0.
-    var exponent = vec4<f32>(0.0);
-    var offset = vec4<f32>(0.0);
-    for (var index = 0u; index < per_word && first + index < params.columns; index++) {
-        exponent[index] = exponents[id.y * params.columns + first + index];
-        offset[index] = offsets[id.y * params.columns + first + index];
-    }
-    for (var image = 0u; image < params.images; image++) {
-        let at = (image * params.rows + id.y) * params.row_words + id.x;
-        let pixels = source[at];
-        var word = 0u;
-        for (var index = 0u; index < per_word; index++) {
-            word |= correct(pixel(pixels, index), exponent[index], offset[index]) << (index * BITS);
-        }
-        output[at] = word;
-    }
+    return u32(raise(logarithm(value), exponent, offset));
 }

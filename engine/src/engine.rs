@@ -7,6 +7,7 @@ use crate::error::{EngineError, Result};
 use crate::gpu::{self, AdapterInfo, Gpu};
 use crate::image::{GreyPixel, GreyPlane, Plane, PlaneRef, Size};
 use crate::kernels::downsample::Label;
+use crate::kernels::flatfield::{self, FlatfieldCorrection};
 use crate::kernels::illumination::{self, Correction, IlluminationSums};
 use crate::kernels::rescale::{self, Limits};
 use crate::kernels::tile::{self, Placement};
@@ -312,6 +313,22 @@ impl Engine {
             Some(summed) => sums.add_all_summed(images, &summed?),
             None => sums.add_all(images),
         }
+    }
+
+    /// Corrects planes of one channel by its flat-field; see [`flatfield`].
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when a plane and the correction differ in size.
+    pub fn apply_flatfield<T: GreyPixel>(
+        &self,
+        planes: &[PlaneRef<'_, T>],
+        correction: &FlatfieldCorrection,
+    ) -> Result<Vec<Plane<T>>> {
+        self.run(
+            flatfield::SPEC.name,
+            |gpu| flatfield::gpu::apply_all(gpu, planes, correction),
+            || flatfield::cpu::apply_all(planes, correction),
+        )
     }
 
     /// Corrects uneven illumination of a plane of either depth; see [`illumination`].

@@ -7,6 +7,7 @@ use crate::error::{EngineError, Result};
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("shading", include_str!("../../shaders/shared/shading.wgsl")),
 ];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.

@@ -3,6 +3,7 @@
 mod comparers;
 mod devices;
 mod downsampling;
+mod flatfield;
 mod illumination;
 mod kernels;
 mod parity;

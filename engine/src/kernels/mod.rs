@@ -5,6 +5,7 @@
 //! validation, parity on every backend and the start-up probe then include it.
 
 pub mod downsample;
+pub mod flatfield;
 pub mod illumination;
 pub mod projection;
 pub mod rescale;
@@ -18,6 +19,7 @@ pub use spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 pub const ALL: &[KernelSpec] = &[
     illumination::SUMS,
     illumination::APPLY,
+    flatfield::SPEC,
     projection::SPEC,
     downsample::SPEC,
     downsample::MAX,

@@ -5,7 +5,7 @@
 //! vectors, in a debug build of the server too.
 
 use super::rescale::cpu::{Ramp, stretch_row};
-use super::{downsample, illumination, projection};
+use super::{downsample, flatfield, illumination, projection};
 
 /// Loops over the pixels of one row. Implemented for `u8` and `u16` only.
 pub trait RowLoops: Sized {
@@ -17,6 +17,8 @@ pub trait RowLoops: Sized {
     fn stretch_row(ramp: Ramp, source: &[Self], output: &mut [u8]);
     /// Corrects illumination.
     fn correct_row(source: &[Self], exponent: &[f32], offset: &[f32], output: &mut [Self]);
+    /// Corrects by a flat-field.
+    fn flatten_row(source: &[Self], gain: &[f32], dark: &[f32], output: &mut [Self]);
     /// Takes the larger of output and source.
     fn raise_row(source: &[Self], output: &mut [Self]);
     /// Looks up the logarithm of each pixel.
@@ -43,6 +45,10 @@ macro_rules! row_loops {
             #[inline(never)]
             fn correct_row(source: &[Self], exponent: &[f32], offset: &[f32], output: &mut [Self]) {
                 illumination::cpu::correct_pixels(source, exponent, offset, output);
+            }
+            #[inline(never)]
+            fn flatten_row(source: &[Self], gain: &[f32], dark: &[f32], output: &mut [Self]) {
+                flatfield::cpu::flatten_pixels(source, gain, dark, output);
             }
             #[inline(never)]
             fn raise_row(source: &[Self], output: &mut [Self]) {

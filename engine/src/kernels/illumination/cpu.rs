@@ -88,7 +88,7 @@ impl<T: GreyPixel> RowKernel for CorrectRow<'_, T> {
 
 /// `a·b + c`, with one rounding where the processor has the instruction.
 #[inline(always)]
-fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -174,7 +174,7 @@ fn raise<const FMA: bool>(logarithm: Logarithm, exponent: f32, offset: f32) -> f
 ///
 /// A cast would do, but its rules for NaN and overflow keep LLVM from vectorising it.
 #[inline(always)]
-fn truncate(value: f32, maximum: f32) -> u16 {
+pub(crate) fn truncate(value: f32, maximum: f32) -> u16 {
     const ROUND: f32 = 8_388_608.0;
     let value = if value > maximum { maximum } else { value };
     let rounded = value + ROUND;

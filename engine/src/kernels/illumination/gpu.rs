@@ -6,7 +6,7 @@ use super::statistics::{LOGARITHMS, PixelSums};
 use super::{APPLY, Correction, SUMS, check_correction};
 use crate::error::Result;
 use crate::gpu::{Gpu, Job, layout};
-use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, PlaneRef};
+use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, PlaneRef, Size};
 
 pub(super) const APPLY_SOURCE: &str = include_str!("../../../../shaders/illumination_apply.wgsl");
 pub(super) const SUMS_SOURCE: &str = include_str!("../../../../shaders/illumination_sums.wgsl");
@@ -14,8 +14,7 @@ pub(super) const SUMS_SOURCE: &str = include_str!("../../../../shaders/illuminat
 /// Bytes of the sums of one pixel: two of 64 bits.
 const SUM_BYTES: usize = 16;
 
-/// Corrects images, in bands of rows and groups of images as large as the device allows. The
-/// planes of the correction are uploaded once, and read once for each group.
+/// Corrects images; the planes of the correction are read once for as many as the device takes.
 ///
 /// # Errors
 /// [`crate::EngineError::Device`] when the device cannot do it;
@@ -26,30 +25,64 @@ pub(crate) fn correct_all<T: GreyPixel>(
     correction: &Correction,
 ) -> Result<Vec<Plane<T>>> {
     check_correction(images, correction)?;
-    let size = correction.size();
+    let shading = Shading {
+        kernel: APPLY.name,
+        source: APPLY_SOURCE,
+        size: correction.size(),
+        first: correction.exponent.view(),
+        second: correction.offset.view(),
+    };
+    correct_by_planes(gpu, images, &shading)
+}
+
+/// A correction by two planes: a shader that imports `shading`, and what it is given.
+pub(crate) struct Shading<'a> {
+    /// Name of the kernel.
+    pub(crate) kernel: &'static str,
+    /// Its shader.
+    pub(crate) source: &'static str,
+    /// Size of the planes, and of the images.
+    pub(crate) size: Size,
+    /// The first plane.
+    pub(crate) first: PlaneRef<'a, f32>,
+    /// The second plane.
+    pub(crate) second: PlaneRef<'a, f32>,
+}
+
+/// Corrects images of the size of the planes, in bands of rows and groups of images as large as
+/// the device allows. The planes are uploaded once.
+///
+/// # Errors
+/// [`crate::EngineError::Device`] when the device cannot do it.
+pub(crate) fn correct_by_planes<T: GreyPixel>(
+    gpu: &Gpu,
+    images: &[PlaneRef<'_, T>],
+    shading: &Shading<'_>,
+) -> Result<Vec<Plane<T>>> {
+    let size = shading.size;
     let mut outputs = vec![Plane::zeros(size); images.len()];
     if size.area() == 0 || images.is_empty() {
         return Ok(outputs);
     }
-    let pipeline = gpu.pipeline(APPLY.name, APPLY_SOURCE, T::DEPTH.bits())?;
+    let pipeline = gpu.pipeline(shading.kernel, shading.source, T::DEPTH.bits())?;
     let columns = layout::count(size.width)?;
     let row_words = layout::row_words::<T>(size.width)?;
     let plane_words = layout::row_words::<f32>(size.width)?;
     let row_bytes = 4 * u64::from(row_words);
     let band = layout::band_rows(gpu.caps(), &[4 * u64::from(plane_words), row_bytes], row_words)?;
-    for first in (0..size.height).step_by(band) {
-        let rows = first..(first + band).min(size.height);
+    for start in (0..size.height).step_by(band) {
+        let rows = start..(start + band).min(size.height);
         let row_count = layout::count(rows.len())?;
         let image_bytes = row_bytes * u64::from(row_count);
         let group = layout::images_at_once(gpu.caps(), image_bytes);
         let mut planes = None;
         for (images, outputs) in images.chunks(group).zip(outputs.chunks_mut(group)) {
             let mut job = Job::new(gpu)?;
-            let (exponent, offset) = match planes.take() {
+            let (first, second) = match planes.take() {
                 Some(planes) => planes,
                 None => (
-                    job.upload(&layout::pack(&correction.exponent.view(), rows.clone()))?,
-                    job.upload(&layout::pack(&correction.offset.view(), rows.clone()))?,
+                    job.upload(&layout::pack(&shading.first, rows.clone()))?,
+                    job.upload(&layout::pack(&shading.second, rows.clone()))?,
                 ),
             };
             let parts: Vec<_> = images.iter().map(|image| layout::pack(image, rows.clone())).collect();
@@ -57,14 +90,14 @@ pub(crate) fn correct_all<T: GreyPixel>(
             let result = job.output(input.size())?;
             let (image_count, maximum) = (layout::count(images.len())?, T::DEPTH.max_value().into());
             let params = [columns, row_words, row_count, image_count, maximum, 0, 0, 0];
-            job.dispatch(&pipeline, &params, &[&exponent, &offset, &input, &result], row_words, row_count)?;
-            let part_bytes = parts.first().map_or(0, |part| part.len());
+            job.dispatch(&pipeline, &params, &[&first, &second, &input, &result], row_words, row_count)?;
+            let part_bytes = parts.first().map_or(1, |part| part.len());
             job.read(&result, |bytes| {
                 for (output, bytes) in outputs.iter_mut().zip(bytes.chunks_exact(part_bytes)) {
-                    layout::unpack(bytes, output, first);
+                    layout::unpack(bytes, output, start);
                 }
             })?;
-            planes = Some((exponent, offset));
+            planes = Some((first, second));
         }
     }
     Ok(outputs)
