@@ -306,11 +306,12 @@ impl Engine {
     /// # Errors
     /// As [`IlluminationSums::add_all`]; nothing is added then.
     pub fn add_to_statistics(&self, sums: &mut IlluminationSums, images: &[&GreyPlane]) -> Result<()> {
-        sums.check_all(images)?;
-        match self
-            .on_gpu_if_usable(illumination::SUMS.name, |gpu| illumination::gpu::sum_logarithms(gpu, images))
-        {
-            Some(summed) => sums.add_all_summed(images, &summed?),
+        let (size, depth) = (sums.size(), sums.depth());
+        let summed = self.on_gpu_if_usable(illumination::SUMS.name, |gpu| {
+            illumination::gpu::sum_images(gpu, size, depth, images)
+        });
+        match summed {
+            Some(summed) => sums.merge(&summed?),
             None => sums.add_all(images),
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::statistics::{LOGARITHMS, PixelSums};
-use super::{APPLY, Correction, SUMS, check_correction};
+use super::{APPLY, Correction, IlluminationSums, SUMS, check_correction};
 use crate::error::Result;
 use crate::gpu::{Gpu, Job, layout};
 use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, PlaneRef, Size};
@@ -103,23 +103,28 @@ pub(crate) fn correct_by_planes<T: GreyPixel>(
     Ok(outputs)
 }
 
-/// Sums of the logarithms of images of one size and depth, and of their squares.
+/// Sums over images: logarithms on the device, histograms and quantiles meanwhile on the CPU.
 ///
 /// # Errors
-/// [`crate::EngineError::Device`] when the device cannot do it.
-pub(crate) fn sum_logarithms(gpu: &Gpu, images: &[&GreyPlane]) -> Result<PixelSums> {
-    let (mut eight, mut sixteen) = (Vec::new(), Vec::new());
-    for image in images {
-        match image {
-            GreyPlane::U8(plane) => eight.push(plane.pixels()),
-            GreyPlane::U16(plane) => sixteen.push(plane.pixels()),
+/// [`crate::EngineError::Device`] when the device cannot do it; [`crate::EngineError::Shape`] when
+/// size or depth of an image differ; [`crate::EngineError::Parameter`] for too many images.
+pub(crate) fn sum_images(
+    gpu: &Gpu,
+    size: Size,
+    depth: BitDepth,
+    images: &[&GreyPlane],
+) -> Result<IlluminationSums> {
+    IlluminationSums::of_images(size, depth, images, |sums| {
+        let (mut eight, mut sixteen) = (Vec::new(), Vec::new());
+        for image in images {
+            match image {
+                GreyPlane::U8(plane) => eight.push(plane.pixels()),
+                GreyPlane::U16(plane) => sixteen.push(plane.pixels()),
+            }
         }
-    }
-    let pixels = images.first().map_or(0, |image| image.size().area());
-    let mut sums = PixelSums::new(pixels);
-    add_images(gpu, &eight, &mut sums)?;
-    add_images(gpu, &sixteen, &mut sums)?;
-    Ok(sums)
+        add_images(gpu, &eight, sums)?;
+        add_images(gpu, &sixteen, sums)
+    })
 }
 
 /// Adds images that have as many pixels as there are sums, in runs of pixels and groups of images

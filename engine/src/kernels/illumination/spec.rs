@@ -35,11 +35,14 @@ fn sample_sums(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<
     for images in [sixteen, eight] {
         let images: Vec<&GreyPlane> = images.iter().collect();
         let depth = images.first().map_or(BitDepth::Sixteen, |image| image.depth());
-        let mut sums = IlluminationSums::new(size, depth);
-        match backend {
-            SampleBackend::Cpu => sums.add_all(&images)?,
-            SampleBackend::Gpu(gpu) => sums.add_all_summed(&images, &gpu::sum_logarithms(gpu, &images)?)?,
-        }
+        let sums = match backend {
+            SampleBackend::Cpu => {
+                let mut sums = IlluminationSums::new(size, depth);
+                sums.add_all(&images)?;
+                sums
+            }
+            SampleBackend::Gpu(gpu) => gpu::sum_images(gpu, size, depth, &images)?,
+        };
         result.extend(sums.exact_values());
     }
     Ok(result)

@@ -89,6 +89,16 @@ impl IlluminationSums {
         }
     }
 
+    /// Height and width of the images in pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Bits per pixel of the images.
+    pub fn depth(&self) -> BitDepth {
+        self.depth
+    }
+
     /// Number of images added.
     pub fn images(&self) -> u64 {
         self.images
@@ -114,20 +124,27 @@ impl IlluminationSums {
         Ok(())
     }
 
-    /// Adds several images whose logarithms have been summed already: the GPU does that.
+    /// Sums of some images whose logarithms something else sums, while histograms are counted here.
     ///
     /// # Errors
-    /// As [`add_all`](Self::add_all).
-    pub(crate) fn add_all_summed(&mut self, images: &[&GreyPlane], summed: &PixelSums) -> Result<()> {
-        self.images = self.check_all(images)?;
-        add_to(&mut self.sums, &summed.sums);
-        add_to(&mut self.squares, &summed.squares);
-        self.add_histograms(images);
-        Ok(())
+    /// As [`add_all`](Self::add_all), and those of `sum`.
+    pub(super) fn of_images(
+        size: Size,
+        depth: BitDepth,
+        images: &[&GreyPlane],
+        sum: impl FnOnce(&mut PixelSums) -> Result<()> + Send,
+    ) -> Result<Self> {
+        let mut all = Self::new(size, depth);
+        all.images = all.check_all(images)?;
+        let mut pixels = PixelSums::new(size.area());
+        let (summed, ()) = rayon::join(|| sum(&mut pixels), || all.add_histograms(images));
+        summed?;
+        (all.sums, all.squares) = (pixels.sums, pixels.squares);
+        Ok(all)
     }
 
     /// Checks images that are to be added, and returns how many there will be.
-    pub(crate) fn check_all(&self, images: &[&GreyPlane]) -> Result<u64> {
+    fn check_all(&self, images: &[&GreyPlane]) -> Result<u64> {
         for image in images {
             self.check(image.size(), image.depth())?;
         }
