@@ -87,7 +87,7 @@ fn every_arrangement_of_four_labels_is_decided_alike_on_every_backend() {
     let size = Size::new(2, 512);
     let at = |row: usize, column: usize| {
         let digit = 2 * row + column % 2;
-        [0i32, 5, -7, 1 << 20][(column / 2 >> (2 * digit)) & 3]
+        [0i32, 5, -7, 1 << 20][((column / 2) >> (2 * digit)) & 3]
     };
     let plane = Plane::from_fn(size, at);
     for engine in engines() {

@@ -120,6 +120,53 @@ fn a_measured_dark_field_that_is_not_even_is_taken_off() {
 }
 
 #[test]
+fn a_dark_field_is_estimated_where_backgrounds_differ() {
+    let size = Size::new(64, 80);
+    let even = constant(size, 150.0);
+    let sloping = Plane::from_fn(size, |row, column| 100.0 + row as f64 + 0.5 * column as f64);
+    for (name, dark, profile_rms, dark_rms) in [("even", even, 0.01, 0.06), ("sloping", sloping, 0.015, 0.3)]
+    {
+        let images = images(7, size, 40, &dark);
+        let mut fit = FlatfieldImages::new(size).expect("the images have pixels");
+        for image in &images {
+            fit.add(image).expect("images of one size");
+        }
+        let flatfield = fit.fit_with_darkfield().expect("the images are bright");
+        let ignored = fit.fit(&constant(size, 0.0)).expect("the images are bright");
+        let planted = profile(size);
+        let with = relative_rms(&planted, &flatfield.profile);
+        let without = relative_rms(&planted, &ignored.profile);
+        assert!(
+            with < profile_rms && without > 3.0 * with,
+            "{name}: {with} with a dark-field, {without} without"
+        );
+        let off = relative_rms(&dark, &flatfield.darkfield);
+        assert!(off < dark_rms, "{name}: the dark-field is off by {off}");
+        // Brightness is counted from the dark-field, so the least is not far above 300.
+        let least = flatfield.brightness.iter().copied().fold(f64::INFINITY, f64::min);
+        assert!((250.0..400.0).contains(&least), "{name}: the darkest background is {least}");
+        assert!(flatfield.converged, "{name}");
+    }
+}
+
+#[test]
+fn a_dark_field_that_nothing_tells_from_light_is_estimated_as_none() {
+    let size = Size::new(16, 20);
+    let planted = profile(size);
+    let image: GreyPlane =
+        Plane::from_fn(size, |row, column| (900.0 * planted.get(row, column)) as u16).into();
+    let mut fit = FlatfieldImages::new(size).expect("the images have pixels");
+    for _ in 0..4 {
+        fit.add(&image).expect("images of one size");
+    }
+    assert_eq!(problem(fit.fit_with_darkfield()), "images");
+    fit.add(&image).expect("images of one size");
+    let flatfield = fit.fit_with_darkfield().expect("the images are bright");
+    assert_eq!(flatfield.darkfield, constant(size, 0.0));
+    assert!(relative_rms(&planted, &flatfield.profile) < 0.01);
+}
+
+#[test]
 fn corrected_images_are_even_and_keep_their_brightness() {
     let size = Size::new(96, 128);
     let dark = constant(size, 100.0);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! with the brightness `B_i` of its background, a smooth flat-field `S` with mean 1, the dark-field
-//! `D` of the camera, and `E_i`, which is 0 but for cells. [`FlatfieldImages`] fits `S` and `B` for
-//! a dark-field that was measured. It needs 5 images or more, 10 to 20 times fewer than the
+//! `D` of the camera, and `E_i`, which is 0 but for cells. [`FlatfieldImages`] fits `S` and `B`, for
+//! a dark-field that was measured or is estimated. It needs 5 images or more, 10 to 20 times fewer than the
 //! statistics of [`illumination`](super::illumination), and, unlike that correction, changes no
 //! contrast; but it fails where the same structure lies at the same place in all images.
 //!
@@ -29,6 +29,21 @@
 //! `1/(|E/⟨B·S⟩| + 0.1)`, normalised to mean 1, at most 10 times or until `S` changes by less than
 //! 10⁻³. All in 64-bit floats and the same to the last bit for any number of threads. Images are
 //! reduced to at most 128×128 by means of areas first; `S` is enlarged bilinearly, with mean 1.
+//!
+//! **Dark-field.** A camera's dark-field is best measured. [`FlatfieldImages::fit_with_darkfield`]
+//! estimates it from images whose backgrounds differ in brightness, as `D = z·S + A`: the model then
+//! is `I_i = (B_i + z)·S + A + E_i`, the fit finds `B_i + z` in place of `B_i`, and `A` joins `B·S`
+//! in all of the above. Before `Y`, over the images whose `B_i` is below 1, where `D` counts most:
+//!
+//! ```text
+//! c_i ← (⟨I_i - E_i⟩ where S > ⟨S⟩  less  ⟨I_i - E_i⟩ where S < ⟨S⟩) / ⟨I - E⟩
+//! z   ← where the line of least squares of c_i over B_i meets 0, within 0 … min(I)/⟨S⟩
+//! A₀  ← ⟨I - E⟩_i - ⟨B⟩_i·S, less its mean        A_z ← z·(⟨S⟩ - S)
+//! A   ← T_t( DCT⁻¹( T_t( DCT( A₀ - A_z ) ) ) ) + A_z,   t = 0.1·λ/(10·μ)
+//! ```
+//!
+//! On made-up images the profile comes out four times as near or nearer than without; an even
+//! dark-field to a few percent, a sloping one, which looks like light, only to a quarter.
 //!
 //! **Correction.**
 //!
@@ -60,6 +75,7 @@ pub mod cpu;
 mod fit;
 pub(crate) mod gpu;
 mod reduce;
+mod solver;
 mod spec;
 
 pub use fit::{Flatfield, FlatfieldImages, LEAST_FIT_IMAGES, MAX_FIT_IMAGES};
