@@ -1,49 +1,8 @@
-// Halving an image; the definition is engine/src/kernels/downsample/mod.rs.
-//
-// One invocation makes one word of output from two words of two input rows.
+// Halving an image by 2×2 means; the definition is engine/src/kernels/downsample/mod.rs.
 
 #import pixels
+#import halving
 
-struct Params {
-    source_words: u32, // words of one input row
-    source_rows: u32,
-    output_words: u32, // words of one output row
-    output_rows: u32,
-}
-
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> source: array<u32>;
-@group(0) @binding(2) var<storage, read_write> output: array<u32>;
-
-// Beyond the right and bottom edge the image is black.
-fn source_word(x: u32, y: u32) -> u32 {
-    if (x >= params.source_words || y >= params.source_rows) {
-        return 0u;
-    }
-    return source[y * params.source_words + x];
-}
-
-fn mean_of_four(top: u32, bottom: u32, first: u32) -> u32 {
-    let sum = pixel(top, first) + pixel(top, first + 1u) + pixel(bottom, first) + pixel(bottom, first + 1u);
-    return (sum + 2u) >> 2u;
-}
-
-// Half a word of output from one word of each row.
-fn halve(top: u32, bottom: u32) -> u32 {
-    if (BITS == 16u) {
-        return mean_of_four(top, bottom, 0u);
-    }
-    return mean_of_four(top, bottom, 0u) | (mean_of_four(top, bottom, 2u) << 8u);
-}
-
-@compute @workgroup_size(64, 4, 1)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-    if (id.x >= params.output_words || id.y >= params.output_rows) {
-        return;
-    }
-    let x = 2u * id.x;
-    let y = 2u * id.y;
-    let left = halve(source_word(x, y), source_word(x, y + 1u));
-    let right = halve(source_word(x + 1u, y), source_word(x + 1u, y + 1u));
-    output[id.y * params.output_words + id.x] = left | (right << 16u);
+fn reduce(a: u32, b: u32, c: u32, d: u32) -> u32 {
+    return (a + b + c + d + 2u) >> 2u;
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::Result;
 use tm_engine::geometry::MapOffset;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
+use tm_engine::kernels::flatfield::{self, FlatfieldCorrection};
 use tm_engine::kernels::illumination::{self, Correction, IlluminationSums};
 use tm_engine::kernels::rescale::{self, Limits};
 use tm_engine::kernels::tile::{self, Placement};
@@ -174,8 +175,12 @@ pub fn cases(size: Size) -> tm_engine::Result<Vec<Case>> {
     let source = Arc::new(images(size, IMAGES));
     let mut cases = illumination_cases(size);
     cases.push(correction_case(&source)?);
+    cases.push(correction_of_several_case(&source)?);
+    cases.push(flatfield_case(&source)?);
     cases.push(downsample_u8_case(&source)?);
     cases.push(downsample_u16_case(&source));
+    cases.push(downsample_max_case(&source));
+    cases.push(downsample_mode_case(&source)?);
     cases.push(rescale_case(&source)?);
     cases.push(projection_case(&source));
     cases.push(tile_case(&source, "u16, not corrected", false)?);
@@ -200,10 +205,15 @@ fn illumination_cases(size: Size) -> Vec<Case> {
         };
     let planes = 32.0 / SITES as f64;
     let (mean, _) = statistics(size);
+    let mut both = sums_case("16 sites, both", 4.0 + planes, IlluminationSums::add_all);
+    let (sites_on, mut sums) = (Arc::clone(&sites), IlluminationSums::new(size, BitDepth::Sixteen));
+    both.run_on = Some(Box::new(move |engine, _| {
+        engine.add_to_statistics(&mut sums, &sites_on.iter().collect::<Vec<_>>())
+    }));
     vec![
         sums_case("16 sites, logarithms", 2.0 + planes, IlluminationSums::add_logarithms_of),
         sums_case("16 sites, percentiles", 2.0, IlluminationSums::add_histograms_of),
-        sums_case("16 sites, both", 4.0 + planes, IlluminationSums::add_all),
+        both,
         Case {
             kernel: illumination::SUMS.name,
             input: "smoothing f64",
@@ -233,6 +243,49 @@ fn correction_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
         }),
         run_on: Some(Box::new(move |engine, turn| {
             engine.correct(&images_on[turn % IMAGES], &planes_on).map(drop)
+        })),
+    })
+}
+
+/// All images in one call: a GPU reads the planes once for all of them.
+fn correction_of_several_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
+    let size = source[0].size();
+    let mut output = vec![Plane::<u16>::zeros(size); IMAGES];
+    let planes = Arc::new(correction(size)?);
+    let (images, images_on, planes_on) = (Arc::clone(source), Arc::clone(source), Arc::clone(&planes));
+    Ok(Case {
+        kernel: illumination::APPLY.name,
+        input: "u16, 4 images",
+        pixels: size.area() * IMAGES,
+        bytes_per_pixel: 4.0 + 8.0 / IMAGES as f64,
+        run: Box::new(move |_| {
+            images.iter().zip(&mut output).try_for_each(|(image, output)| {
+                illumination::cpu::correct_into(image.view(), &planes, output)
+            })
+        }),
+        run_on: Some(Box::new(move |engine, _| {
+            let views: Vec<_> = images_on.iter().map(Plane::view).collect();
+            engine.correct_all(&views, &planes_on).map(drop)
+        })),
+    })
+}
+
+fn flatfield_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
+    let size = source[0].size();
+    let mut output = vec![Plane::<u16>::zeros(size); IMAGES];
+    let (profile, _) = statistics(size);
+    let planes = Arc::new(FlatfieldCorrection::new(&profile, &Plane::from_fn(size, |_, _| 100.0))?);
+    let (images, images_on, planes_on) = (Arc::clone(source), Arc::clone(source), Arc::clone(&planes));
+    Ok(Case {
+        kernel: flatfield::SPEC.name,
+        input: "u16",
+        pixels: size.area(),
+        bytes_per_pixel: 12.0,
+        run: Box::new(move |turn| {
+            flatfield::cpu::apply_into(images[turn % IMAGES].view(), &planes, &mut output[turn % IMAGES])
+        }),
+        run_on: Some(Box::new(move |engine, turn| {
+            engine.apply_flatfield(&[images_on[turn % IMAGES].view()], &planes_on).map(drop)
         })),
     })
 }
@@ -270,6 +323,47 @@ fn downsample_u16_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
         }),
         run_on: Some(Box::new(move |engine, turn| engine.downsample(&images_on[turn % IMAGES]).map(drop))),
     }
+}
+
+fn downsample_max_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
+    let size = source[0].size();
+    let (images, images_on) = (Arc::clone(source), Arc::clone(source));
+    let mut output = vec![Plane::<u16>::zeros(size.halved()); IMAGES];
+    Case {
+        kernel: downsample::MAX.name,
+        input: "u16",
+        pixels: size.area(),
+        bytes_per_pixel: 2.5,
+        run: Box::new(move |turn| {
+            downsample::cpu::downsample_max_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
+        }),
+        run_on: Some(Box::new(move |engine, turn| {
+            engine.downsample_max(&images_on[turn % IMAGES]).map(drop)
+        })),
+    }
+}
+
+/// Label images: the grey values of the images, of which neighbours often agree.
+fn downsample_mode_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
+    let size = source[0].size();
+    let label = |image: &Plane<u16>| {
+        Plane::new(size, image.pixels().iter().map(|value| i32::from(*value / 256)).collect())
+    };
+    let images: Arc<Vec<Plane<i32>>> = Arc::new(source.iter().map(label).collect::<Result<_, _>>()?);
+    let images_on = Arc::clone(&images);
+    let mut output = vec![Plane::<i32>::zeros(size.halved()); IMAGES];
+    Ok(Case {
+        kernel: downsample::MODE.name,
+        input: "i32",
+        pixels: size.area(),
+        bytes_per_pixel: 5.0,
+        run: Box::new(move |turn| {
+            downsample::cpu::downsample_labels_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
+        }),
+        run_on: Some(Box::new(move |engine, turn| {
+            engine.downsample_labels(&images_on[turn % IMAGES]).map(drop)
+        })),
+    })
 }
 
 fn rescale_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {

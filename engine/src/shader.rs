@@ -4,7 +4,11 @@
 use crate::error::{EngineError, Result};
 
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
-pub const FRAGMENTS: &[(&str, &str)] = &[("pixels", include_str!("../../shaders/shared/pixels.wgsl"))];
+pub const FRAGMENTS: &[(&str, &str)] = &[
+    ("halving", include_str!("../../shaders/shared/halving.wgsl")),
+    ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("shading", include_str!("../../shaders/shared/shading.wgsl")),
+];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.
 ///

@@ -2,7 +2,7 @@
 
 use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::Tolerance;
-use tm_tests::compare::{close, same};
+use tm_tests::compare::{close, relative_rms, same};
 
 const ONE_COUNT: Tolerance = Tolerance::Counts { most: 1.0, equal_share: 0.5, because: "a test" };
 
@@ -48,4 +48,13 @@ fn nothing_and_results_of_another_length_are_not_equal() {
     close(&[1.0, 1.0], &[1.0], 1.0).expect_err("one value is missing");
     let wide = Plane::<u8>::zeros(Size::new(1, 4));
     same(&wide, &Plane::zeros(Size::new(2, 2))).expect_err("the sizes differ");
+}
+
+#[test]
+fn relative_differences_are_counted_and_nothing_is_no_agreement() {
+    let plane = |values: &[f64]| Plane::new(Size::new(1, values.len()), values.to_vec()).expect("one row");
+    assert!((relative_rms(&plane(&[1.0, 10.0]), &plane(&[1.0, 12.0])) - 0.02f64.sqrt()).abs() < 1e-12);
+    assert!(relative_rms(&plane(&[]), &plane(&[])).is_nan());
+    assert!(relative_rms(&plane(&[1.0]), &plane(&[1.0, 1.0])).is_nan());
+    assert!(relative_rms(&plane(&[1.0]), &plane(&[f64::NAN])).is_nan());
 }

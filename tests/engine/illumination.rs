@@ -1,10 +1,12 @@
 //! Illumination statistics and correction against naive code, and properties.
 
 use proptest::prelude::*;
+use tm_engine::gpu::Caps;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::illumination::{Correction, IlluminationSums, smooth};
 use tm_engine::{Engine, EngineError};
+use tm_tests::backends::{engines, gpus};
 use tm_tests::compare::assert_close;
 
 fn images(seed: u64, count: usize, size: Size) -> Vec<GreyPlane> {
@@ -245,4 +247,148 @@ fn images_of_another_size_or_depth_are_refused_and_not_added() {
     }
     assert!(sums.merge(&IlluminationSums::new(size, BitDepth::Eight)).is_err());
     assert_eq!(sums, IlluminationSums::new(size, BitDepth::Sixteen));
+}
+
+/// A correction of plausible strength, with an unusable pixel in every 17.
+fn shading(seed: u64, size: Size) -> Correction {
+    let mut noise = Noise::new(seed);
+    let mean = Plane::from_fn(size, |_, _| 2.2 + 0.6 * f64::from(noise.next_u16()) / 65_536.0);
+    let std = Plane::from_fn(size, |row, column| {
+        if (row * size.width + column).is_multiple_of(17) {
+            0.0
+        } else {
+            0.35 + 0.25 * f64::from(noise.next_u16()) / 65_536.0
+        }
+    });
+    Correction::from_smoothed(24, &mean, &std).expect("one size")
+}
+
+#[test]
+fn statistics_added_on_any_backend_are_equal_to_the_last_bit() {
+    for (seed, size) in (1..).zip([Size::new(1, 1), Size::new(3, 5), Size::new(40, 301), Size::new(0, 4)]) {
+        let images = images(seed, 11, size);
+        let expected = sums_of(size, &images);
+        for engine in engines() {
+            let mut sums = IlluminationSums::new(size, BitDepth::Sixteen);
+            for group in images.chunks(4) {
+                let group: Vec<&GreyPlane> = group.iter().collect();
+                engine.add_to_statistics(&mut sums, &group).expect("images of one size");
+            }
+            assert_eq!(sums, expected, "{size} on {}", engine.backend());
+        }
+    }
+}
+
+/// The largest square is below 2⁴⁵: 3000 of them overflow the lower word half a million times.
+#[test]
+fn sums_of_the_brightest_pixels_carry_into_their_upper_words() {
+    let size = Size::new(1, 2);
+    let image: GreyPlane = Plane::new(size, vec![u16::MAX, u16::MAX - 1]).expect("two pixels").into();
+    let images = vec![&image; 3000];
+    let mut expected = IlluminationSums::new(size, BitDepth::Sixteen);
+    expected.add_all(&images).expect("images of one size");
+    for engine in engines() {
+        let mut sums = IlluminationSums::new(size, BitDepth::Sixteen);
+        engine.add_to_statistics(&mut sums, &images).expect("images of one size");
+        assert_eq!(sums, expected, "{}", engine.backend());
+    }
+}
+
+#[test]
+fn images_that_do_not_fit_statistics_are_refused_on_every_backend_and_none_is_added() {
+    let size = Size::new(2, 3);
+    let good = GreyPlane::zeros(BitDepth::Sixteen, size);
+    for engine in engines() {
+        let mut sums = IlluminationSums::new(size, BitDepth::Sixteen);
+        for wrong in
+            [GreyPlane::zeros(BitDepth::Sixteen, Size::new(3, 2)), GreyPlane::zeros(BitDepth::Eight, size)]
+        {
+            let result = engine.add_to_statistics(&mut sums, &[&good, &wrong]);
+            assert!(matches!(result, Err(EngineError::Shape { .. })), "{}: {result:?}", engine.backend());
+        }
+        engine.add_to_statistics(&mut sums, &[]).expect("nothing is nothing wrong");
+        assert_eq!(sums, IlluminationSums::new(size, BitDepth::Sixteen));
+    }
+}
+
+#[test]
+fn images_corrected_together_are_what_they_are_one_by_one() {
+    let size = Size::new(37, 131);
+    let correction = shading(3, size);
+    let mut noise = Noise::new(4);
+    let images: Vec<Plane<u16>> = (0..7).map(|_| noise.plane(size)).collect();
+    let views: Vec<_> = images.iter().map(Plane::view).collect();
+    // Also where a buffer holds one row of planes, or two rows of images.
+    let narrow = gpus()
+        .into_iter()
+        .map(|gpu| Engine::with_gpu(gpu.with_caps(Caps { binding_bytes: 1100, workgroups: 65_535 })));
+    for engine in engines().into_iter().chain(narrow) {
+        let together = engine.correct_all(&views, &correction).expect("one size");
+        assert_eq!(together.len(), images.len());
+        for (image, corrected) in images.iter().zip(&together) {
+            let alone = engine.correct(image, &correction).expect("one size");
+            assert_eq!(&alone, corrected, "{}", engine.backend());
+        }
+        assert_eq!(engine.correct_all::<u16>(&[], &correction).expect("nothing to do"), []);
+    }
+}
+
+#[test]
+fn unusable_pixels_pass_and_zeros_stay_on_every_backend() {
+    let size = Size::new(9, 70);
+    let correction = shading(5, size);
+    let sixteen = Noise::new(6).plane::<u16>(size);
+    let eight = Noise::new(7).plane::<u8>(size);
+    for engine in engines() {
+        let corrected = engine.correct(&sixteen, &correction).expect("one size");
+        let corrected_eight = engine.correct(&eight, &correction).expect("one size");
+        let mut passed = 0;
+        for (index, exponent) in correction.exponent.pixels().iter().enumerate() {
+            let (value, value_eight) = (sixteen.pixels()[index], eight.pixels()[index]);
+            if *exponent < 0.0 || value == 0 {
+                assert_eq!(corrected.pixels()[index], value, "pixel {index} on {}", engine.backend());
+            }
+            if *exponent < 0.0 || value_eight == 0 {
+                assert_eq!(
+                    corrected_eight.pixels()[index],
+                    value_eight,
+                    "pixel {index} on {}",
+                    engine.backend()
+                );
+            }
+            passed += usize::from(*exponent < 0.0);
+        }
+        assert_eq!(passed, correction.invalid_pixels);
+        assert!(passed > 30);
+    }
+}
+
+#[test]
+fn a_correction_of_another_size_is_refused_on_every_backend() {
+    let correction = shading(5, Size::new(3, 4));
+    let (right, wrong) = (Plane::<u8>::zeros(Size::new(3, 4)), Plane::<u8>::zeros(Size::new(4, 3)));
+    for engine in engines() {
+        let result = engine.correct_all(&[right.view(), wrong.view()], &correction);
+        assert!(matches!(result, Err(EngineError::Shape { .. })), "{}", engine.backend());
+    }
+}
+
+#[test]
+fn a_device_lost_between_images_changes_no_result() {
+    let size = Size::new(20, 33);
+    let images = images(9, 6, size);
+    let (first, second) = images.split_at(3);
+    let expected = sums_of(size, &images);
+    let correction = shading(10, size);
+    let GreyPlane::U16(image) = &images[0] else { unreachable!("the images have 16 bits") };
+    for gpu in gpus() {
+        let engine = Engine::with_gpu(gpu);
+        let mut sums = IlluminationSums::new(size, BitDepth::Sixteen);
+        engine.add_to_statistics(&mut sums, &first.iter().collect::<Vec<_>>()).expect("one size");
+        engine.lose_device();
+        engine.add_to_statistics(&mut sums, &second.iter().collect::<Vec<_>>()).expect("the CPU takes over");
+        assert_eq!(sums, expected);
+        let corrected = engine.correct(image, &correction).expect("the CPU takes over");
+        assert_eq!(corrected, Engine::cpu().correct(image, &correction).expect("one size"));
+    }
 }

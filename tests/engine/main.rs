@@ -3,6 +3,8 @@
 mod centre_outlines;
 mod comparers;
 mod devices;
+mod downsampling;
+mod flatfield;
 mod illumination;
 mod kernels;
 mod outline_vectors;

@@ -62,8 +62,9 @@ fn every_shader_agrees_with_the_cpu_on_random_shapes() {
 #[test]
 fn an_image_beyond_the_limits_of_the_device_is_split_into_bands() {
     for gpu in gpus() {
-        // 4 KiB per buffer: two or three rows of 700 16-bit pixels; one workgroup row is 4 rows.
-        let gpu = gpu.with_caps(Caps { binding_bytes: 4096, workgroups: 3 });
+        // 6 KiB per buffer: four rows of 700 16-bit pixels, or two of 32-bit pixels, which are 6
+        // workgroups wide once halved; one workgroup is 4 rows high.
+        let gpu = gpu.with_caps(Caps { binding_bytes: 6144, workgroups: 6 });
         for kernel in shaded() {
             for (seed, size) in [(1, Size::new(101, 700)), (2, Size::new(100, 333)), (3, Size::new(77, 1))] {
                 assert_parity(kernel, &gpu, seed, size);

@@ -2,11 +2,12 @@
 
 use tm_engine::Engine;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Size};
+use tm_engine::kernels::flatfield::{FlatfieldCorrection, FlatfieldImages};
 use tm_engine::kernels::illumination::{Correction, IlluminationSums, Moments, smooth};
 use tm_engine::kernels::rescale::{Limits, clip_limits};
 use tm_engine::kernels::tile::Placement;
 use tm_tests::backends::engines;
-use tm_tests::compare::{assert_close, assert_same};
+use tm_tests::compare::{assert_close, assert_same, relative_rms};
 use tm_tests::vectors::{Vector, plane, planes};
 
 fn sums_of(images: &[Plane<u16>]) -> IlluminationSums {
@@ -24,11 +25,17 @@ fn as_f64(plane: &Plane<u16>) -> Vec<f64> {
 #[test]
 fn vectors_illum_stats() {
     let vector = Vector::load("illum_stats");
-    let statistics = sums_of(&planes(&vector.input("stack"))).finish();
-    assert_eq!(Some(statistics.images), vector.parameter("n").as_u64());
+    let images: Vec<GreyPlane> =
+        planes::<u16>(&vector.input("stack")).into_iter().map(GreyPlane::from).collect();
     let (mean, std) = (plane::<f64>(&vector.expected("mean")), plane::<f64>(&vector.expected("std")));
-    assert_close("mean", mean.pixels(), statistics.mean.pixels(), vector.tolerance());
-    assert_close("std", std.pixels(), statistics.std.pixels(), vector.tolerance());
+    for engine in engines() {
+        let mut sums = IlluminationSums::new(images[0].size(), BitDepth::Sixteen);
+        engine.add_to_statistics(&mut sums, &images.iter().collect::<Vec<_>>()).expect("images of one size");
+        let statistics = sums.finish();
+        assert_eq!(Some(statistics.images), vector.parameter("n").as_u64());
+        assert_close("mean", mean.pixels(), statistics.mean.pixels(), vector.tolerance());
+        assert_close("std", std.pixels(), statistics.std.pixels(), vector.tolerance());
+    }
 }
 
 #[test]
@@ -104,6 +111,46 @@ fn vectors_illum_correct() {
         for (image, expected) in images.iter().zip(&expected) {
             let actual = engine.correct(image, &correction).expect("image and correction have one size");
             assert_close("corrected image", &as_f64(expected), &as_f64(&actual), vector.tolerance());
+            equal += expected.pixels().iter().zip(actual.pixels()).filter(|(a, b)| a == b).count();
+            all += expected.size().area();
+        }
+        assert!(equal * 100 >= all * 99, "{equal} of {all} are equal ({})", engine.backend());
+    }
+}
+
+#[test]
+fn vectors_flatfield_fit() {
+    let vector = Vector::load("flatfield_fit");
+    let images = planes::<u16>(&vector.input("stack"));
+    let mut fit = FlatfieldImages::new(images[0].size()).expect("the images have pixels");
+    for image in &images {
+        fit.add(&image.clone().into()).expect("images of one size");
+    }
+    assert_eq!(Some(fit.images() as u64), vector.parameter("n").as_u64());
+    let dark = vector.parameter("darkfield").as_f64().expect("the dark-field is a number");
+    let flatfield = fit.fit(&Plane::from_fn(images[0].size(), |_, _| dark)).expect("the images are bright");
+    let expected = plane::<f64>(&vector.expected("flatfield"));
+    let rms = relative_rms(&expected, &flatfield.profile);
+    assert!(rms <= vector.relative_rms(), "{rms}");
+    assert!(flatfield.converged);
+}
+
+#[test]
+fn vectors_flatfield_apply() {
+    let vector = Vector::load("flatfield_apply");
+    let images = planes::<u16>(&vector.input("stack"));
+    let expected = planes::<u16>(&vector.expected("images"));
+    let dark = vector.parameter("darkfield").as_f64().expect("the dark-field is a number");
+    let profile = plane::<f64>(&vector.input("flatfield"));
+    let correction = FlatfieldCorrection::new(&profile, &Plane::from_fn(profile.size(), |_, _| dark))
+        .expect("profile and dark-field have one size");
+    let views: Vec<_> = images.iter().map(Plane::view).collect();
+    for engine in engines() {
+        let corrected = engine.apply_flatfield(&views, &correction).expect("one size");
+        assert_eq!(corrected.len(), expected.len());
+        let (mut equal, mut all) = (0, 0);
+        for (expected, actual) in expected.iter().zip(&corrected) {
+            assert_close("corrected image", &as_f64(expected), &as_f64(actual), vector.tolerance());
             equal += expected.pixels().iter().zip(actual.pixels()).filter(|(a, b)| a == b).count();
             all += expected.size().area();
         }

@@ -49,3 +49,13 @@ pub fn close(expected: &[f64], actual: &[f64], abs: f64) -> Result<(), String> {
     }
     Ok(())
 }
+
+/// Root mean square of `(actual - expected)/expected`; NaN where there is nothing to compare.
+pub fn relative_rms(expected: &Plane<f64>, actual: &Plane<f64>) -> f64 {
+    if expected.size() != actual.size() {
+        return f64::NAN;
+    }
+    let squares = expected.pixels().iter().zip(actual.pixels());
+    let sum: f64 = squares.map(|(expected, actual)| ((actual - expected) / expected).powi(2)).sum();
+    (sum / expected.size().area() as f64).sqrt()
+}

@@ -41,6 +41,11 @@ impl Vector {
         self.entry["tolerance"]["abs"].as_f64().expect("the vector has an absolute tolerance")
     }
 
+    /// The largest root mean square of relative differences that the vector allows.
+    pub fn relative_rms(&self) -> f64 {
+        self.entry["tolerance"]["relative_rms"].as_f64().expect("the vector has a relative tolerance")
+    }
+
     /// An input array.
     pub fn input<T: ReadableElement>(&self, name: &str) -> ArrayD<T> {
         self.array("inputs", name)

@@ -31,10 +31,20 @@ impl<'a> Job<'a> {
 
     /// A buffer with these bytes, a multiple of 4 of them.
     pub(crate) fn upload(&mut self, bytes: &[u8]) -> Result<wgpu::Buffer> {
+        self.upload_all(&[bytes])
+    }
+
+    /// A buffer with these bytes one after the other, each a multiple of 4 of them.
+    pub(crate) fn upload_all(&mut self, parts: &[impl AsRef<[u8]>]) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST;
-        let buffer = self.buffer(bytes.len() as u64, usage, false);
+        let size = parts.iter().map(|part| part.as_ref().len() as u64).sum();
+        let buffer = self.buffer(size, usage, false);
         self.check()?;
-        self.gpu.queue.write_buffer(&buffer, 0, bytes);
+        let mut offset = 0;
+        for part in parts {
+            self.gpu.queue.write_buffer(&buffer, offset, part.as_ref());
+            offset += part.as_ref().len() as u64;
+        }
         Ok(buffer)
     }
 

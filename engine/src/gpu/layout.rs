@@ -14,6 +14,21 @@ pub(crate) fn row_words<T: Pixel>(width: usize) -> Result<u32> {
         .map_err(|_| EngineError::Device(format!("a row of {width} pixels does not fit a buffer")))
 }
 
+/// Bits of one pixel of type `T`, as shaders are told.
+pub(crate) fn bits<T: Pixel>() -> u32 {
+    match size_of::<T>() {
+        1 => 8,
+        2 => 16,
+        _ => 32,
+    }
+}
+
+/// A number of pixels, rows or images as shaders count them.
+pub(crate) fn count(number: usize) -> Result<u32> {
+    u32::try_from(number)
+        .map_err(|_| EngineError::Device(format!("{number} is more than a shader can count")))
+}
+
 /// The rows `rows` of a plane as bytes for the device; padding is zero.
 pub(crate) fn pack<'a, T: Pixel>(plane: &PlaneRef<'a, T>, rows: std::ops::Range<usize>) -> Cow<'a, [u8]> {
     let row_bytes = plane.size().width * size_of::<T>();
@@ -53,4 +68,34 @@ pub(crate) fn band_rows(caps: Caps, row_bytes: &[u64], row_words: u32) -> Result
         )));
     }
     Ok(usize::try_from(rows).unwrap_or(usize::MAX))
+}
+
+/// Images of `image_bytes` that fit one buffer together, at least one.
+pub(crate) fn images_at_once(caps: Caps, image_bytes: u64) -> usize {
+    usize::try_from((caps.binding_bytes / image_bytes.max(1)).max(1)).unwrap_or(usize::MAX)
+}
+
+/// A dispatch over a run of words that knows no rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Grid {
+    /// Words of one dispatch, at most.
+    pub(crate) words: usize,
+    /// Invocations in a row; as many rows follow as the words need.
+    pub(crate) columns: u32,
+}
+
+impl Grid {
+    /// The largest dispatch for up to `words` words, each of which needs `word_bytes` of a buffer.
+    pub(crate) fn new(caps: Caps, word_bytes: u64, words: usize) -> Result<Self> {
+        // Wide enough that 128 MiB of words need few rows, and no wider than the device allows.
+        let columns = caps.workgroups.min(256) * WORKGROUP[0];
+        let most_rows = u64::from(caps.workgroups) * u64::from(WORKGROUP[1]);
+        let most = (caps.binding_bytes / word_bytes.max(1)).min(u64::from(columns) * most_rows);
+        if most == 0 {
+            return Err(EngineError::Device(format!(
+                "{word_bytes} bytes are beyond the limits of the device"
+            )));
+        }
+        Ok(Self { words: words.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1), columns })
+    }
 }

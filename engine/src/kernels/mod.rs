@@ -6,6 +6,7 @@
 
 pub mod contours;
 pub mod downsample;
+pub mod flatfield;
 pub mod illumination;
 pub mod projection;
 pub mod rescale;
@@ -19,8 +20,11 @@ pub use spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 pub const ALL: &[KernelSpec] = &[
     illumination::SUMS,
     illumination::APPLY,
+    flatfield::SPEC,
     projection::SPEC,
     downsample::SPEC,
+    downsample::MAX,
+    downsample::MODE,
     rescale::SPEC,
     tile::SPEC,
     contours::SPEC,

@@ -1,6 +1,6 @@
 //! Correction on the CPU: logarithm and power as polynomials, one vector loop per row.
 
-use super::Correction;
+use super::{Correction, check_correction};
 use crate::error::{EngineError, Result};
 use crate::image::{BitDepth, GreyPixel, Plane, PlaneRef};
 use crate::parallel;
@@ -16,6 +16,18 @@ pub fn correct<T: GreyPixel>(source: PlaneRef<'_, T>, correction: &Correction) -
     Ok(output)
 }
 
+/// Corrects images.
+///
+/// # Errors
+/// As [`correct`].
+pub fn correct_all<T: GreyPixel>(
+    images: &[PlaneRef<'_, T>],
+    correction: &Correction,
+) -> Result<Vec<Plane<T>>> {
+    check_correction(images, correction)?;
+    images.iter().map(|image| correct(*image, correction)).collect()
+}
+
 /// Corrects an image into a plane that exists already: no memory is allocated.
 ///
 /// # Errors
@@ -26,12 +38,13 @@ pub fn correct_into<T: GreyPixel>(
     output: &mut Plane<T>,
 ) -> Result<()> {
     let size = source.size();
-    for (what, actual) in
-        [("illumination correction of an image", correction.size()), ("output of correction", output.size())]
-    {
-        if actual != size {
-            return Err(EngineError::Shape { what, expected: size.to_string(), actual: actual.to_string() });
-        }
+    check_correction(&[source], correction)?;
+    if output.size() != size {
+        return Err(EngineError::Shape {
+            what: "output of correction",
+            expected: size.to_string(),
+            actual: output.size().to_string(),
+        });
     }
     parallel::for_each_band(output.pixels_mut(), size.width, |first, rows| {
         for (index, out) in rows.chunks_exact_mut(size.width).enumerate() {
@@ -75,7 +88,7 @@ impl<T: GreyPixel> RowKernel for CorrectRow<'_, T> {
 
 /// `a·b + c`, with one rounding where the processor has the instruction.
 #[inline(always)]
-fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fused<const FMA: bool>(a: f32, b: f32, c: f32) -> f32 {
     if FMA { a.mul_add(b, c) } else { a * b + c }
 }
 
@@ -161,7 +174,7 @@ fn raise<const FMA: bool>(logarithm: Logarithm, exponent: f32, offset: f32) -> f
 ///
 /// A cast would do, but its rules for NaN and overflow keep LLVM from vectorising it.
 #[inline(always)]
-fn truncate(value: f32, maximum: f32) -> u16 {
+pub(crate) fn truncate(value: f32, maximum: f32) -> u16 {
     const ROUND: f32 = 8_388_608.0;
     let value = if value > maximum { maximum } else { value };
     let rounded = value + ROUND;

@@ -44,6 +44,7 @@
 //! 2 in, 2 out, and 8 for the two planes.
 
 pub mod cpu;
+pub(crate) mod gpu;
 mod percentiles;
 mod smoothing;
 pub(crate) mod spec;
@@ -57,7 +58,7 @@ pub(crate) use statistics::look_up;
 pub use statistics::{IlluminationStatistics, IlluminationSums, MAX_IMAGES, Moments};
 
 use crate::error::{EngineError, Result};
-use crate::image::{Plane, PlaneRef, Rect, Size};
+use crate::image::{Pixel, Plane, PlaneRef, Rect, Size};
 
 /// Standard deviation of the smoothing of statistics, in pixels.
 pub const SMOOTHING_SIGMA_PX: f64 = 5.0;
@@ -82,6 +83,22 @@ pub struct CorrectionWindow<'a> {
     pub exponent: PlaneRef<'a, f32>,
     /// Window of [`Correction::offset`].
     pub offset: PlaneRef<'a, f32>,
+}
+
+/// Refuses images, or other planes, that do not have the size of a correction.
+fn check_correction<T: Pixel>(images: &[PlaneRef<'_, T>], correction: &Correction) -> Result<()> {
+    for image in images {
+        for plane in [&correction.exponent, &correction.offset] {
+            if plane.size() != image.size() {
+                return Err(EngineError::Shape {
+                    what: "illumination correction of an image",
+                    expected: image.size().to_string(),
+                    actual: plane.size().to_string(),
+                });
+            }
+        }
+    }
+    Ok(())
 }
 
 impl Correction {

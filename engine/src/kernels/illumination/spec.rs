@@ -1,40 +1,75 @@
 //! Registry entries of illumination statistics and correction.
 
-use super::{Correction, IlluminationSums, cpu};
+use super::{Correction, IlluminationSums, cpu, gpu};
 use crate::error::Result;
-use crate::image::{BitDepth, GreyPlane, Plane, Size};
+use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Sums over images: mean, deviation, histogram, percentiles.
-pub const SUMS: KernelSpec =
-    KernelSpec { name: "illumination_sums", source: None, tolerance: Tolerance::Exact, sample: sample_sums };
+pub const SUMS: KernelSpec = KernelSpec {
+    name: "illumination_sums",
+    source: Some(gpu::SUMS_SOURCE),
+    tolerance: Tolerance::Exact,
+    sample: sample_sums,
+};
 
 /// Illumination correction.
 pub const APPLY: KernelSpec = KernelSpec {
     name: "illumination_apply",
-    source: None,
+    source: Some(gpu::APPLY_SOURCE),
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,
-        because: "logarithm and power are approximated, and WGSL does not define them to the last bit",
+        because: "logarithm and power are approximated, and WGSL leaves open whether a·b + c rounds once",
     },
     sample: sample_apply,
 };
 
-fn sample_sums(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+/// Both depths, and more images than the CPU takes at once; a single square has 44 bits, so upper
+/// words are used.
+fn sample_sums(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);
-    let images: Vec<GreyPlane> = (0..3).map(|_| noise.plane::<u16>(size).into()).collect();
-    let mut sums = IlluminationSums::new(size, BitDepth::Sixteen);
-    sums.add_all(&images.iter().collect::<Vec<_>>())?;
-    let statistics = sums.finish();
-    Ok(statistics.mean.into_pixels().into_iter().chain(statistics.std.into_pixels()).collect())
+    let sixteen: Vec<GreyPlane> = (0..5).map(|_| noise.plane::<u16>(size).into()).collect();
+    let eight: Vec<GreyPlane> = (0..3).map(|_| noise.plane::<u8>(size).into()).collect();
+    let mut result = Vec::new();
+    for images in [sixteen, eight] {
+        let images: Vec<&GreyPlane> = images.iter().collect();
+        let depth = images.first().map_or(BitDepth::Sixteen, |image| image.depth());
+        let sums = match backend {
+            SampleBackend::Cpu => {
+                let mut sums = IlluminationSums::new(size, depth);
+                sums.add_all(&images)?;
+                sums
+            }
+            SampleBackend::Gpu(gpu) => gpu::sum_images(gpu, size, depth, &images)?,
+        };
+        result.extend(sums.exact_values());
+    }
+    Ok(result)
 }
 
-fn sample_apply(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+/// Both depths, and more images than one load of the planes serves where limits are narrow.
+fn sample_apply(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);
-    let image = noise.plane::<u16>(size);
+    let sixteen: Vec<Plane<u16>> = (0..3).map(|_| noise.plane(size)).collect();
+    let eight: Vec<Plane<u8>> = (0..2).map(|_| noise.plane(size)).collect();
     let correction = sample_correction(&mut noise, size)?;
-    Ok(values(&cpu::correct(image.view(), &correction)?).collect())
+    let mut result = apply(&sixteen, &correction, backend)?;
+    result.extend(apply(&eight, &correction, backend)?);
+    Ok(result)
+}
+
+fn apply<T: GreyPixel>(
+    images: &[Plane<T>],
+    correction: &Correction,
+    backend: SampleBackend<'_>,
+) -> Result<Vec<f64>> {
+    let views: Vec<_> = images.iter().map(Plane::view).collect();
+    let corrected = match backend {
+        SampleBackend::Cpu => cpu::correct_all(&views, correction)?,
+        SampleBackend::Gpu(gpu) => gpu::correct_all(gpu, &views, correction)?,
+    };
+    Ok(corrected.iter().flat_map(values).collect())
 }
 
 /// A correction of plausible strength with some unusable pixels.

@@ -25,12 +25,41 @@ const STRIP: usize = 512;
 const GROUP: usize = 4;
 
 /// `rint(log10(v) · 2²⁰)` for every 16-bit value; 0 for 0.
-static LOGARITHMS: LazyLock<Box<[u32; 65_536]>> = LazyLock::new(|| {
+pub(super) static LOGARITHMS: LazyLock<Box<[u32; 65_536]>> = LazyLock::new(|| {
     let table: Vec<u32> = (0..=u16::MAX)
         .map(|value| (f64::from(value.max(1)).log10() * ONE).round_ties_even() as u32)
         .collect();
     table.into_boxed_slice().try_into().unwrap_or_else(|_| unreachable!("there are 65 536 16-bit values"))
 });
+
+/// Sums over images of the logarithms of each pixel, in fixed point, and of their squares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PixelSums {
+    sums: Vec<u64>,
+    squares: Vec<u64>,
+}
+
+impl PixelSums {
+    /// Sums over no images of so many pixels.
+    pub(super) fn new(pixels: usize) -> Self {
+        Self { sums: vec![0; pixels], squares: vec![0; pixels] }
+    }
+
+    /// Number of pixels.
+    pub(super) fn len(&self) -> usize {
+        self.sums.len()
+    }
+
+    /// Adds what a device summed: of each pixel the sum and the sum of squares, 64 bits each, the
+    /// lowest byte first. Bytes of pixels beyond the last one are left out.
+    pub(super) fn add_bytes(&mut self, pixels: std::ops::Range<usize>, bytes: &[u8]) {
+        let sums = self.sums[pixels.clone()].iter_mut().zip(&mut self.squares[pixels]);
+        for ((sum, square), [added, added_square]) in sums.zip(bytes.as_chunks::<8>().0.as_chunks::<2>().0) {
+            *sum += u64::from_le_bytes(*added);
+            *square += u64::from_le_bytes(*added_square);
+        }
+    }
+}
 
 /// Sums over images of one channel: what statistics are made from.
 ///
@@ -60,6 +89,16 @@ impl IlluminationSums {
         }
     }
 
+    /// Height and width of the images in pixels.
+    pub fn size(&self) -> Size {
+        self.size
+    }
+
+    /// Bits per pixel of the images.
+    pub fn depth(&self) -> BitDepth {
+        self.depth
+    }
+
     /// Number of images added.
     pub fn images(&self) -> u64 {
         self.images
@@ -79,14 +118,37 @@ impl IlluminationSums {
     /// [`EngineError::Shape`] when size or depth of an image differ; [`EngineError::Parameter`]
     /// beyond [`MAX_IMAGES`]. Nothing is added then.
     pub fn add_all(&mut self, images: &[&GreyPlane]) -> Result<()> {
+        self.images = self.check_all(images)?;
+        self.add_logarithms(images);
+        self.add_histograms(images);
+        Ok(())
+    }
+
+    /// Sums of some images whose logarithms something else sums, while histograms are counted here.
+    ///
+    /// # Errors
+    /// As [`add_all`](Self::add_all), and those of `sum`.
+    pub(super) fn of_images(
+        size: Size,
+        depth: BitDepth,
+        images: &[&GreyPlane],
+        sum: impl FnOnce(&mut PixelSums) -> Result<()> + Send,
+    ) -> Result<Self> {
+        let mut all = Self::new(size, depth);
+        all.images = all.check_all(images)?;
+        let mut pixels = PixelSums::new(size.area());
+        let (summed, ()) = rayon::join(|| sum(&mut pixels), || all.add_histograms(images));
+        summed?;
+        (all.sums, all.squares) = (pixels.sums, pixels.squares);
+        Ok(all)
+    }
+
+    /// Checks images that are to be added, and returns how many there will be.
+    fn check_all(&self, images: &[&GreyPlane]) -> Result<u64> {
         for image in images {
             self.check(image.size(), image.depth())?;
         }
-        let count = self.check_count(images.len() as u64)?;
-        self.add_logarithms(images);
-        self.add_histograms(images);
-        self.images = count;
-        Ok(())
+        self.check_count(images.len() as u64)
     }
 
     /// Adds the images of other sums of the same channel.
@@ -108,6 +170,12 @@ impl IlluminationSums {
             }
         }
         Ok(())
+    }
+
+    /// The sums of each pixel in parts of 32 bits, which floats hold exactly: for comparisons.
+    pub(super) fn exact_values(&self) -> impl Iterator<Item = f64> {
+        let halves = |sum: &u64| [(sum & 0xffff_ffff) as f64, (sum >> 32) as f64];
+        self.sums.iter().chain(&self.squares).flat_map(halves)
     }
 
     /// Statistics of the images added so far.

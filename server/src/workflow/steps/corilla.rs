@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tm_engine::Engine;
 use tm_engine::image::GreyPlane;
 use tm_engine::kernels::illumination::{IlluminationStatistics, IlluminationSums};
 
@@ -86,8 +87,8 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let worker = environment.clone();
     environment
         .compute
-        .batch(move |_| -> StepResult<()> {
-            let statistics = gather(&worker, experiment, &planes)?;
+        .batch(move |engine| -> StepResult<()> {
+            let statistics = gather(&worker, engine, experiment, &planes)?;
             worker.space.check()?;
             statistics::write(&path, &statistics)?;
             Ok(())
@@ -120,6 +121,7 @@ fn choose(planes: Vec<StoredPlane>) -> Vec<StoredPlane> {
 /// Statistics over the planes; the result does not depend on their order or number of threads.
 fn gather(
     environment: &Environment,
+    engine: &Engine,
     experiment: i64,
     planes: &[StoredPlane],
 ) -> StepResult<IlluminationStatistics> {
@@ -130,8 +132,8 @@ fn gather(
             .map(|plane| read(environment, experiment, plane))
             .collect::<StepResult<Vec<_>>>()?;
         let images: Vec<&GreyPlane> = images.iter().collect();
-        sums.get_or_insert_with(|| IlluminationSums::new(images[0].size(), images[0].depth()))
-            .add_all(&images)?;
+        let sums = sums.get_or_insert_with(|| IlluminationSums::new(images[0].size(), images[0].depth()));
+        engine.add_to_statistics(sums, &images)?;
     }
     let sums = sums.ok_or_else(|| StepError::Input("the channel has no stored images".to_owned()))?;
     Ok(sums.finish())

@@ -1,0 +1,30 @@
+//! Flat-field correction on the GPU: `shaders/flatfield_apply.wgsl`.
+
+use super::{FlatfieldCorrection, SPEC, check_correction};
+use crate::error::Result;
+use crate::gpu::Gpu;
+use crate::image::{GreyPixel, Plane, PlaneRef};
+use crate::kernels::illumination::gpu::{Shading, correct_by_planes};
+
+pub(super) const SOURCE: &str = include_str!("../../../../shaders/flatfield_apply.wgsl");
+
+/// Corrects images; the planes of the correction are read once for as many as the device takes.
+///
+/// # Errors
+/// [`crate::EngineError::Device`] when the device cannot do it;
+/// [`crate::EngineError::Shape`] when an image does not have the size of the correction.
+pub(crate) fn apply_all<T: GreyPixel>(
+    gpu: &Gpu,
+    images: &[PlaneRef<'_, T>],
+    correction: &FlatfieldCorrection,
+) -> Result<Vec<Plane<T>>> {
+    check_correction(images, correction)?;
+    let shading = Shading {
+        kernel: SPEC.name,
+        source: SOURCE,
+        size: correction.size(),
+        first: correction.gain.view(),
+        second: correction.dark.view(),
+    };
+    correct_by_planes(gpu, images, &shading)
+}
