@@ -1,7 +1,9 @@
 //! Polygons of any shape to label images, against naive code.
 
 use proptest::prelude::*;
-use tm_engine::geometry::{FillRule, MapOffset, Outline, Polygon, Ring, SiteFrame, Vertex, rasterise};
+use tm_engine::geometry::{
+    FillRule, MapOffset, MapRect, Outline, Polygon, Ring, SiteFrame, Vertex, rasterise,
+};
 use tm_engine::image::{Plane, Size};
 
 const SIZE: Size = Size::new(13, 17);
@@ -104,6 +106,21 @@ proptest! {
         let expected = naive_inside(&shell, 2 * i64::from(row), 2 * i64::from(column)).unwrap_or(true);
         prop_assert_eq!(polygon.covers(point), expected);
     }
+}
+
+#[test]
+fn what_lies_in_a_hole_has_nothing_in_common_with_the_polygon() {
+    let square = |low, high| MapRect { x_min: low, y_min: low, x_max: high, y_max: high };
+    let polygon = Polygon { shell: square(0, 9).to_ring(), holes: vec![square(3, 7).to_ring()] };
+    assert!(polygon.covers(Vertex::new(1, 5)) && polygon.covers(Vertex::new(3, 5)));
+    assert!(!polygon.covers(Vertex::new(5, 5)) && !polygon.covers(Vertex::new(10, 5)));
+    assert!(!polygon.intersects(&square(4, 6)), "inside the hole");
+    assert!(!polygon.meets_ring(&square(4, 6).to_ring()), "inside the hole");
+    assert!(polygon.intersects(&square(4, 7)), "touching it from inside");
+    assert!(polygon.intersects(&square(1, 2)) && polygon.meets_ring(&square(1, 2).to_ring()), "inside");
+    assert!(polygon.intersects(&square(-5, 20)), "around the polygon");
+    assert!(!polygon.meets_ring(&square(-5, 20).to_ring()), "the line around it has no point of it");
+    assert!(polygon.intersects(&square(9, 12)) && !polygon.intersects(&square(10, 12)), "at a corner");
 }
 
 #[test]

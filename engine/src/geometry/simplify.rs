@@ -120,8 +120,8 @@ impl Drawing<'_> {
         let vertices = &self.lines[line];
         let segment = Segment { from: vertices[first], to: vertices[last] };
         let mut farthest = (first + 1, -1.0);
-        for index in first + 1..last {
-            let distance = squared_distance(vertices[index], segment);
+        for (index, vertex) in vertices.iter().enumerate().take(last).skip(first + 1) {
+            let distance = squared_distance(*vertex, segment);
             if distance > farthest.1 {
                 farthest = (index, distance);
             }

@@ -16,7 +16,7 @@ fn sample(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>
     let coarse: Vec<u16> = (0..4096).map(|_| noise.next_u16() % 5).collect();
     let labels = Plane::from_fn(size, |row, column| {
         let block = coarse[(row / 8 * 61 + column / 8) % coarse.len()];
-        let is_speck = noise.next_u16() % 8 == 0;
+        let is_speck = noise.next_u16().is_multiple_of(8);
         i32::from(if is_speck { noise.next_u16() % 5 } else { block })
     });
     let outlines = cpu::trace(labels.view(), MapOffset { y: 300, x: 70 })?;
