@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use tm_engine::geometry::MapOffset;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::flatfield::{self, FlatfieldCorrection};
 use tm_engine::kernels::illumination::{self, Correction, IlluminationSums};
 use tm_engine::kernels::rescale::{self, Limits};
 use tm_engine::kernels::tile::{self, Placement};
-use tm_engine::kernels::{Noise, downsample, projection};
+use tm_engine::kernels::{Noise, contours, downsample, projection};
 use tm_engine::{Backend, BackendChoice, Engine};
 
 use crate::bandwidth::{COPY_BYTES, copy_bytes_per_second};
@@ -184,6 +185,7 @@ pub fn cases(size: Size) -> tm_engine::Result<Vec<Case>> {
     cases.push(projection_case(&source));
     cases.push(tile_case(&source, "u16, not corrected", false)?);
     cases.push(tile_case(&source, "u16, corrected", true)?);
+    cases.push(contours_case(size));
     Ok(cases)
 }
 
@@ -419,6 +421,28 @@ fn tile_case(source: &Arc<Vec<Plane<u16>>>, input: &'static str, corrected: bool
         run: Box::new(move |turn| render(&cpu, turn)),
         run_on: Some(Box::new(move |engine, turn| render_on(engine, turn))),
     })
+}
+
+/// Round objects of 40 pixels' width, one for each square of 50, that touch nothing.
+fn contours_case(size: Size) -> Case {
+    const PITCH: usize = 50;
+    let labels = Plane::from_fn(size, |row, column| {
+        let (y, x) = ((row % PITCH).abs_diff(PITCH / 2), (column % PITCH).abs_diff(PITCH / 2));
+        let object = row / PITCH * size.width.div_ceil(PITCH) + column / PITCH + 1;
+        if y * y + x * x <= 400 { i32::try_from(object).unwrap_or(i32::MAX) } else { 0 }
+    });
+    let labels = Arc::new(labels);
+    let labels_on = Arc::clone(&labels);
+    Case {
+        kernel: contours::SPEC.name,
+        input: "i32, cells",
+        pixels: size.area(),
+        bytes_per_pixel: 4.0,
+        run: Box::new(move |_| contours::cpu::trace(labels.view(), MapOffset::default()).map(drop)),
+        run_on: Some(Box::new(move |engine, _| {
+            engine.trace_outlines(&labels_on, MapOffset::default()).map(drop)
+        })),
+    }
 }
 
 #[cfg(test)]

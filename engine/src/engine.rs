@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{EngineError, Result};
+use crate::geometry::{MapOffset, Outline};
 use crate::gpu::{self, AdapterInfo, Gpu};
 use crate::image::{GreyPixel, GreyPlane, Plane, PlaneRef, Size};
 use crate::kernels::downsample::Label;
@@ -11,7 +12,7 @@ use crate::kernels::flatfield::{self, FlatfieldCorrection};
 use crate::kernels::illumination::{self, Correction, IlluminationSums};
 use crate::kernels::rescale::{self, Limits};
 use crate::kernels::tile::{self, Placement};
-use crate::kernels::{self, downsample, projection};
+use crate::kernels::{self, contours, downsample, projection};
 use crate::probe;
 
 /// Which backend is asked for.
@@ -371,6 +372,14 @@ impl Engine {
     /// [`EngineError::Parameter`] for no planes; [`EngineError::Shape`] when they differ.
     pub fn project_max(&self, planes: &[GreyPlane]) -> Result<GreyPlane> {
         projection::cpu::project_max(planes)
+    }
+
+    /// Traces the pixel-edge outlines of all objects of a label image; see [`contours`].
+    ///
+    /// # Errors
+    /// [`EngineError::Parameter`] for negative labels, and for a site off the map.
+    pub fn trace_outlines(&self, labels: &Plane<i32>, offset: MapOffset) -> Result<Vec<Outline>> {
+        contours::cpu::trace(labels.view(), offset)
     }
 
     /// Runs a kernel on its backend; what the device cannot do, the CPU does.

@@ -6,6 +6,7 @@
 
 mod engine;
 pub mod error;
+pub mod geometry;
 pub mod gpu;
 pub mod image;
 pub mod kernels;

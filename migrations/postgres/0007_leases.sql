@@ -2,4 +2,3 @@
 -- is known by an old number; `lease_until` is null while nobody has the job.
 alter table tasks add column epoch bigint not null default 0;
 alter table tasks add column lease_until bigint;
-create index tasks_state on tasks (state);

@@ -1,11 +1,17 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
 
+mod centre_outlines;
 mod comparers;
 mod devices;
 mod downsampling;
 mod flatfield;
 mod illumination;
 mod kernels;
+mod outline_vectors;
+mod outlines;
 mod parity;
+mod rasterising;
 mod shaders;
+mod simplification;
+mod validity;
 mod vectors;

@@ -151,7 +151,7 @@ async fn copies_made_while_files_come_and_go_are_sound() {
             fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let mut names: Vec<String> = opened.collect();
         names.sort();
-        assert_eq!(names, ["experiments", "tmserver.sqlite"]);
+        assert_eq!(names, ["experiments", "identity", "tmserver.sqlite"]);
     }
 }
 

@@ -4,6 +4,7 @@
 //! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, and its entry in [`ALL`]. Shader
 //! validation, parity on every backend and the start-up probe then include it.
 
+pub mod contours;
 pub mod downsample;
 pub mod flatfield;
 pub mod illumination;
@@ -26,4 +27,5 @@ pub const ALL: &[KernelSpec] = &[
     downsample::MODE,
     rescale::SPEC,
     tile::SPEC,
+    contours::SPEC,
 ];

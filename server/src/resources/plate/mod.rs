@@ -77,10 +77,10 @@ pub fn unknown(id: i64) -> ApiError {
 /// # Errors
 /// 404 for an unknown plate, 409 while a workflow runs.
 pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
-    // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
-    refuse_while_running(&mut environment.db.read().await?, experiment).await?;
     let environment = environment.clone();
     to_its_end(async move {
+        // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
+        refuse_while_running(&mut environment.db.read().await?, experiment).await?;
         let mut tx = environment.db.write().await?;
         keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
