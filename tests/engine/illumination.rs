@@ -363,6 +363,31 @@ fn unusable_pixels_pass_and_zeros_stay_on_every_backend() {
     }
 }
 
+/// All 16-bit values at once, against the definition in 64-bit floats.
+#[test]
+fn every_value_is_corrected_within_one_count_on_every_backend() {
+    let size = Size::new(256, 256);
+    let image = Plane::from_fn(size, |row, column| (256 * row + column) as u16);
+    for engine in engines() {
+        for (exponent, offset) in [(1.0f32, 0.0f32), (0.75, 3.9), (1.45, -7.1), (0.9, 2.0), (3.0, -30.0)] {
+            let plane = |value| Plane::from_fn(size, |_, _| value);
+            let correction =
+                Correction { exponent: plane(exponent), offset: plane(offset), invalid_pixels: 0 };
+            let corrected = engine.correct(&image, &correction).expect("one size");
+            let mut unequal = 0;
+            for (value, actual) in image.pixels().iter().zip(corrected.pixels()).skip(1) {
+                let power = f64::from(exponent) * f64::from(*value).log2() + f64::from(offset);
+                let expected = power.exp2().clamp(0.0, 65_535.0) as u16;
+                assert!(expected.abs_diff(*actual) <= 1, "{value} → {actual}, not {expected}");
+                unequal += usize::from(expected != *actual);
+            }
+            // Of the identity every exact result is a whole number, the hardest case of truncation.
+            let most = if exponent == 1.0 { size.area() } else { size.area() / 100 };
+            assert!(unequal <= most, "{unequal} unequal for {exponent} on {}", engine.backend());
+        }
+    }
+}
+
 #[test]
 fn a_correction_of_another_size_is_refused_on_every_backend() {
     let correction = shading(5, Size::new(3, 4));
