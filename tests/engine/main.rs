@@ -1,9 +1,11 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
 
+mod alignment;
 mod comparers;
 mod devices;
 mod illumination;
 mod kernels;
 mod parity;
+mod registration;
 mod shaders;
 mod vectors;

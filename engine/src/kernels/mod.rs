@@ -4,6 +4,7 @@
 //! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, and its entry in [`ALL`]. Shader
 //! validation, parity on every backend and the start-up probe then include it.
 
+pub mod alignment;
 pub mod downsample;
 pub mod illumination;
 pub mod projection;
@@ -15,5 +16,14 @@ pub mod tile;
 pub use spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 
 /// Every kernel.
-pub const ALL: &[KernelSpec] =
-    &[illumination::SUMS, illumination::APPLY, projection::SPEC, downsample::SPEC, rescale::SPEC, tile::SPEC];
+pub const ALL: &[KernelSpec] = &[
+    illumination::SUMS,
+    illumination::APPLY,
+    alignment::APPLY,
+    alignment::COMPATIBLE,
+    alignment::ROBUST,
+    projection::SPEC,
+    downsample::SPEC,
+    rescale::SPEC,
+    tile::SPEC,
+];
