@@ -32,7 +32,8 @@ fn naive_sum(reference: &Plane<u16>, target: &Plane<u16>, shift: Shift) -> u128 
 /// The definition of compatible registration, every sum exact.
 fn naive_compatible(reference: &Plane<u16>, target: &Plane<u16>) -> Shift {
     let Size { height, width } = reference.size();
-    let signed = |index: usize, side: usize| if index > side / 2 { index as i32 - side as i32 } else { index as i32 };
+    let signed =
+        |index: usize, side: usize| if index > side / 2 { index as i32 - side as i32 } else { index as i32 };
     let mut best: Option<(u128, i32, Shift)> = None;
     for (row, column) in (0..height).flat_map(|row| (0..width).map(move |column| (row, column))) {
         let shift = Shift::new(signed(row, height), signed(column, width));
@@ -335,6 +336,34 @@ fn equal_correlations_go_to_the_smaller_shift_and_half_an_even_side_is_positive(
     let mut spot = Plane::<u16>::zeros(Size::new(6, 1));
     spot.row_mut(0)[0] = 5;
     assert_eq!(compatible(&spot, &rolled(&spot, Shift::new(3, 0))), Shift::new(3, 0));
+}
+
+#[test]
+fn small_identical_planes_do_not_move_by_fractions_either() {
+    for (height, width) in (1..9).flat_map(|height| (1..9).map(move |width| (height, width))) {
+        let size = Size::new(height, width);
+        let mut noise = Noise::new(3);
+        // Also a single slope, which looks much the same from half a pixel aside.
+        for plane in
+            [noise.plane::<u16>(size), Plane::from_fn(size, |row, column| (900 * row + 70 * column) as u16)]
+        {
+            let found = robust(&plane, &plane, &RobustOptions::default());
+            assert_eq!((found.shift, found.subpixel), (Shift::default(), Default::default()), "{size}");
+        }
+    }
+}
+
+#[test]
+fn planes_of_the_size_of_cameras_register_in_both_ways() {
+    for size in [Size::new(2160, 2560), Size::new(2000, 2000), Size::new(1009, 1201)] {
+        let reference = Noise::new(8).plane::<u16>(size);
+        let target = Engine::cpu().shift(&reference, Shift::new(-37, 20)).expect("it works");
+        assert_eq!(compatible(&reference, &target), Shift::new(37, -20), "{size}");
+        let options = RobustOptions { max_shift_px: Some(100), ..RobustOptions::default() };
+        let found = robust(&reference, &target, &options);
+        assert_eq!(found.shift, Shift::new(37, -20), "{size}: {found:?}");
+        assert!(found.is_accepted() && found.quality > 0.9, "{size}: {found:?}");
+    }
 }
 
 #[test]

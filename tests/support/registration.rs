@@ -100,7 +100,7 @@ fn add_nucleus(noise: &mut Noise, signal: &mut Plane<f64>) {
     let (y, x) = (between(noise, height as f64), between(noise, width as f64));
     let (long, short) = (6.0 + between(noise, 6.0), 5.0 + between(noise, 3.0));
     let (sine, cosine) = between(noise, std::f64::consts::PI).sin_cos();
-    let brightness = 150.0 + between(noise, 450.0);
+    let brightness = 200.0 + between(noise, 500.0);
     let waves = [(); 4].map(|()| [between(noise, 1.4) - 0.7, between(noise, 1.4) - 0.7, between(noise, 6.3)]);
     let rows = (y - 16.0).max(0.0) as usize..((y + 16.0) as usize).min(height);
     for row in rows {
@@ -113,7 +113,8 @@ fn add_nucleus(noise: &mut Noise, signal: &mut Plane<f64>) {
                 continue;
             }
             let inside = 1.0 / (1.0 + ((radius - 1.0) * 6.0).exp());
-            let texture: f64 = waves.iter().map(|[fy, fx, phase]| (fy * down + fx * right + phase).sin()).sum();
+            let texture: f64 =
+                waves.iter().map(|[fy, fx, phase]| (fy * down + fx * right + phase).sin()).sum();
             signal.row_mut(row)[column] += brightness * inside * (1.0 + 0.18 * texture);
         }
     }
@@ -143,7 +144,8 @@ pub fn phase_correlation(reference: &Plane<u16>, target: &Plane<u16>, window: bo
         0.5 - 0.5 * (std::f64::consts::TAU * index as f64 / (side - 1) as f64).cos()
     };
     let transformed = |plane: &Plane<u16>| {
-        let mean = plane.pixels().iter().map(|value| f64::from(*value)).sum::<f64>() / plane.size().area() as f64;
+        let mean =
+            plane.pixels().iter().map(|value| f64::from(*value)).sum::<f64>() / plane.size().area() as f64;
         let mut values = Vec::with_capacity(plane.size().area());
         for row in 0..height {
             for column in 0..width {
@@ -179,8 +181,9 @@ fn transform(mut values: Vec<Complex<f64>>, size: Size, inverse: bool) -> Vec<Co
         if inverse { planner.plan_fft_inverse(length) } else { planner.plan_fft_forward(length) }
     };
     plan(size.width).process(&mut values);
-    let mut columns: Vec<Complex<f64>> =
-        (0..values.len()).map(|index| values[index % size.height * size.width + index / size.height]).collect();
+    let mut columns: Vec<Complex<f64>> = (0..values.len())
+        .map(|index| values[index % size.height * size.width + index / size.height])
+        .collect();
     plan(size.height).process(&mut columns);
     (0..values.len()).map(|index| columns[index % size.width * size.height + index / size.width]).collect()
 }

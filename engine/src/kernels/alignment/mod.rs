@@ -64,13 +64,16 @@
 //!
 //! 1. The second derivative has its taps `φ(k)·(k² - Σφk²)/σ⁴`, `|k| ≤ ⌊4σ + ½⌋`, with `φ`
 //!    normalised to 1: their sum is 0, so a plane of one value whitens to exactly 0.
-//! 2. The eight highest local maxima of `C` with `|y|` and `|x|` up to the largest shift are
-//!    compared without window: with the normalised correlation `ncc` of the whitened planes on the
-//!    `n` pixels of their overlap, the largest `ncc·√n` is taken. Padding leaves one shift for each
-//!    lag; of wrapped lags `d` and `d - N` the wrong one might be taken.
+//! 2. `C(d)` is divided by what noise adds to it, `√Σ_p w²(p)·w²(p - d)` of the windows. The eight
+//!    highest local maxima with `|y|` and `|x|` up to the largest shift are compared without window:
+//!    that with the largest `ncc·√n` is taken, `ncc` the normalised correlation of the whitened planes
+//!    on the `n` pixels of their overlap; and from it, up to four times, the best of its eight
+//!    neighbours if that is better. That is the **shift**. (Padding leaves one shift for each lag. Of
+//!    the wrapped lags `d` and `d - N` the wrong one might be taken.)
 //! 3. `C` is evaluated by an upsampled discrete Fourier transform (Guizar-Sicairos, Thurman, Fienup,
-//!    Opt. Lett. 33:156, 2008) with step `1/k` px up to ¾ px to each side; its maximum is the
-//!    **sub-pixel** shift, and that rounded to whole pixels (ties to even) the shift.
+//!    Opt. Lett. 33:156, 2008) in steps of `1/k` px up to ½ px from the shift `s`; its maximum is the
+//!    **sub-pixel** shift. Windows pull it towards 0, by the slope of their own correlation
+//!    `g(d) = Σ_i w(i)·w(i - d)`; so `C(d)` is divided by `(g(s + ½) / g(s - ½))^(d - s)` along each axis.
 //! 4. The **quality** is `ncc` at the shift, 0 where it is negative or a plane has no content;
 //!    `e = -ln(quality)` is the error of ASHLAR.
 //! 5. The **threshold** is what unrelated planes with the same spectra reach by chance in one of 100
@@ -151,8 +154,10 @@ impl Residues {
     /// The residues of all shifts of a site; none for no shifts.
     pub fn of(shifts: &[Shift]) -> Self {
         shifts.iter().fold(Self::default(), |residues, shift| {
-            let (up, down) = if shift.y < 0 { (shift.y.unsigned_abs(), 0) } else { (0, shift.y.unsigned_abs()) };
-            let (west, east) = if shift.x < 0 { (shift.x.unsigned_abs(), 0) } else { (0, shift.x.unsigned_abs()) };
+            let (up, down) =
+                if shift.y < 0 { (shift.y.unsigned_abs(), 0) } else { (0, shift.y.unsigned_abs()) };
+            let (west, east) =
+                if shift.x < 0 { (shift.x.unsigned_abs(), 0) } else { (0, shift.x.unsigned_abs()) };
             Self {
                 top: residues.top.max(down),
                 bottom: residues.bottom.max(up),
@@ -290,7 +295,7 @@ impl RobustOptions {
 pub struct Registration {
     /// The shift in whole pixels.
     pub shift: Shift,
-    /// The shift in steps of `1/upsampling` px; it rounds to [`shift`](Self::shift).
+    /// The shift in steps of `1/upsampling` px, at most ½ px from [`shift`](Self::shift).
     pub subpixel: SubpixelShift,
     /// Correlation of the whitened planes on their overlap after the shift: 1 for equal ones, 0 for
     /// nothing in common or no content. Never NaN.

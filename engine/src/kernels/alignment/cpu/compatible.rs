@@ -80,9 +80,7 @@ fn transform_pixels(transform: &Transform, pixels: &Plane<u16>) -> (Spectrum, f6
 fn candidates(correlation: &Plane<f64>, rounding: f64) -> Vec<Shift> {
     let Size { height, width } = correlation.size();
     let at = |index: usize| Shift::new(signed(index / width, height), signed(index % width, width));
-    let order = |shift: &Shift| {
-        (distance(*shift), wrapped(shift.y, height), wrapped(shift.x, width))
-    };
+    let order = |shift: &Shift| (distance(*shift), wrapped(shift.y, height), wrapped(shift.x, width));
     let largest = correlation.pixels().iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut shifts: Vec<Shift> = (0..correlation.pixels().len())
         .filter(|index| correlation.pixels()[*index] >= largest - rounding)
@@ -92,7 +90,8 @@ fn candidates(correlation: &Plane<f64>, rounding: f64) -> Vec<Shift> {
         shifts.select_nth_unstable_by_key(MOST_EXACT, order);
         shifts.truncate(MOST_EXACT);
     }
-    let peak = correlation.pixels().iter().position(|value| *value == largest).map_or_else(Shift::default, at);
+    let peak =
+        correlation.pixels().iter().position(|value| *value == largest).map_or_else(Shift::default, at);
     for (y, x) in (-1..=1).flat_map(|y| (-1..=1).map(move |x| (y, x))) {
         let row = wrapped(peak.y.saturating_add(y), height);
         let column = wrapped(peak.x.saturating_add(x), width);

@@ -54,8 +54,13 @@ impl Spectrum {
 
     /// `reference · conj(target)`: the transform of their correlation. Both have one size.
     pub fn correlate(&self, target: &Self) -> Self {
-        let values =
-            self.values.par_iter().zip(&target.values).with_min_len(4096).map(|(r, t)| r * t.conj()).collect();
+        let values = self
+            .values
+            .par_iter()
+            .zip(&target.values)
+            .with_min_len(4096)
+            .map(|(r, t)| r * t.conj())
+            .collect();
         Self { values, height: self.height, width: self.width }
     }
 }

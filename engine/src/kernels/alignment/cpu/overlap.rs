@@ -73,8 +73,9 @@ impl Overlap {
                 sums
             })
             .collect();
-        let [both, of_reference, of_target] =
-            sums.iter().fold([0.0; 3], |total, row| [total[0] + row[0], total[1] + row[1], total[2] + row[2]]);
+        let [both, of_reference, of_target] = sums
+            .iter()
+            .fold([0.0; 3], |total, row| [total[0] + row[0], total[1] + row[1], total[2] + row[2]]);
         let norm = of_reference.sqrt() * of_target.sqrt();
         let correlation = if norm > 0.0 { (both / norm).clamp(-1.0, 1.0) } else { 0.0 };
         Self { correlation, pixels: rows.length * columns.length }

@@ -14,8 +14,8 @@ use crate::simd::{self, RowKernel};
 
 /// Local maxima of the windowed correlation that are compared without window.
 const PEAKS: usize = 8;
-/// How far from its integer peak the sub-pixel shift is looked for, in pixels.
-const NEIGHBOURHOOD_PX: f64 = 0.75;
+/// Moves to a better neighbour, at most, when peaks are compared without window.
+const STEPS: usize = 4;
 /// One in this many registrations of unrelated planes may pass the threshold.
 const CHANCE: f64 = 100.0;
 
@@ -55,6 +55,9 @@ pub(super) struct Plan {
     /// Largest shift along each axis.
     reach: Size,
     window: [Vec<f64>; 2],
+    /// Standard deviation of what noise adds to the windowed correlation, up to a factor: one factor
+    /// per axis, for lags of 0 … reach.
+    noise: [Vec<f64>; 2],
     /// Of the padded size; nothing for planes without pixels.
     transform: Option<Transform>,
 }
@@ -72,13 +75,17 @@ impl Plan {
         options.check()?;
         check_size(size)?;
         let reach = Size::new(options.reach(size.height), options.reach(size.width));
-        let padded = Size::new(fast_length(size.height + reach.height), fast_length(size.width + reach.width));
+        let padded =
+            Size::new(fast_length(size.height + reach.height), fast_length(size.width + reach.width));
         check_size(padded)?;
+        let window = [size.height, size.width]
+            .map(|side| (0..side).map(|index| hann(index as f64, side)).collect::<Vec<_>>());
         Ok(Self {
             options: *options,
             size,
             reach,
-            window: [hann(size.height), hann(size.width)],
+            noise: [window_noise(&window[0], reach.height), window_noise(&window[1], reach.width)],
+            window,
             transform: (size.area() > 0).then(|| Transform::new(padded)),
         })
     }
@@ -113,22 +120,44 @@ impl Plan {
         };
         let spectrum = of_reference.correlate(of_target);
         let correlation = transform.inverse(spectrum.clone());
+        let overlap = |shift| Overlap::of(&reference.plane, &target.plane, shift);
         let mut best: Option<(Shift, Overlap)> = None;
-        for peak in peaks(&correlation, self.reach) {
-            let overlap = Overlap::of(&reference.plane, &target.plane, peak);
-            if best.is_none_or(|(_, best)| overlap.significance() > best.significance()) {
-                best = Some((peak, overlap));
+        for peak in self.peaks(&correlation) {
+            let found = (peak, overlap(peak));
+            if best.is_none_or(|best| found.1.significance() > best.1.significance()) {
+                best = Some(found);
             }
         }
-        let Some((peak, mut overlap)) = best else { return nothing };
-        let subpixel = refine(&spectrum, peak, self.reach, self.options.upsampling);
-        let shift = Shift::new(whole(peak.y, subpixel.y), whole(peak.x, subpixel.x));
-        if shift != peak {
-            overlap = Overlap::of(&reference.plane, &target.plane, shift);
+        let Some(mut best) = best else { return nothing };
+        for _ in 0..STEPS {
+            let before = best.0;
+            for shift in self.neighbours(before) {
+                let found = (shift, overlap(shift));
+                if found.1.significance() > best.1.significance() {
+                    best = found;
+                }
+            }
+            if best.0 == before {
+                break;
+            }
         }
+        let (shift, overlap) = best;
+        let subpixel = self.refine(&spectrum, shift);
         let threshold =
             self.options.threshold.unwrap_or_else(|| self.chance(of_reference, of_target, overlap.pixels));
         Registration { shift, subpixel, quality: overlap.correlation.max(0.0), threshold }
+    }
+
+    /// The eight shifts around one, those that are within reach.
+    fn neighbours(&self, shift: Shift) -> impl Iterator<Item = Shift> {
+        let within =
+            |lag: i32, reach: usize| usize::try_from(lag.unsigned_abs()).is_ok_and(|lag| lag <= reach);
+        let Size { height, width } = self.reach;
+        (-1..=1)
+            .flat_map(|y| (-1..=1).map(move |x| (y, x)))
+            .filter(|offset| *offset != (0, 0))
+            .map(move |(y, x)| Shift::new(shift.y.saturating_add(y), shift.x.saturating_add(x)))
+            .filter(move |shift| within(shift.y, height) && within(shift.x, width))
     }
 
     /// What unrelated planes with these spectra reach by chance; see [`super::super`].
@@ -147,8 +176,9 @@ impl Plan {
                 sums.map(|sum| sum * weight(column))
             })
             .collect();
-        let [both, of_reference, of_target] =
-            columns.iter().fold([0.0; 3], |total, sums| [total[0] + sums[0], total[1] + sums[1], total[2] + sums[2]]);
+        let [both, of_reference, of_target] = columns
+            .iter()
+            .fold([0.0; 3], |total, sums| [total[0] + sums[0], total[1] + sums[1], total[2] + sums[2]]);
         let padded = (reference.height * reference.width) as f64;
         let variance = padded * both / of_reference / of_target / pixels as f64;
         let lags = (2 * self.reach.height + 1) as f64 * (2 * self.reach.width + 1) as f64;
@@ -156,101 +186,124 @@ impl Plan {
         // Also where a sum is too small or too large for a number.
         if bound < 1.0 { bound } else { 1.0 }
     }
-}
 
-/// The highest local maxima within reach, best first.
-fn peaks(correlation: &Plane<f64>, reach: Size) -> Vec<Shift> {
-    let Size { height, width } = correlation.size();
-    let lags = |reach: usize, side: usize| {
-        // The indices of the lags -reach … reach, which the padding keeps apart.
-        (side - reach..side).chain(0..=reach)
-    };
-    let mut peaks: Vec<(f64, Shift)> = Vec::with_capacity(PEAKS + 1);
-    for row in lags(reach.height, height) {
-        let around = [(row + height - 1) % height, row, (row + 1) % height];
-        let rows = around.map(|row| correlation.row(row));
-        for column in lags(reach.width, width) {
-            let value = rows[1][column];
-            let too_low = peaks.len() == PEAKS && peaks.last().is_some_and(|(least, _)| value <= *least);
-            if value <= 0.0 || too_low {
-                continue;
-            }
-            let around = [(column + width - 1) % width, column, (column + 1) % width];
-            if rows.iter().any(|row| around.iter().any(|column| row[*column] > value)) {
-                continue;
-            }
-            // Behind its equals.
-            let place = peaks.partition_point(|(other, _)| *other >= value);
-            peaks.insert(place, (value, Shift::new(signed(row, height), signed(column, width))));
-            peaks.truncate(PEAKS);
-        }
-    }
-    peaks.into_iter().map(|(_, shift)| shift).collect()
-}
-
-/// The maximum of the correlation on a fine grid around a peak.
-fn refine(spectrum: &Spectrum, peak: Shift, reach: Size, upsampling: u32) -> SubpixelShift {
-    let (rows, columns) =
-        (positions(peak.y, reach.height, upsampling), positions(peak.x, reach.width, upsampling));
-    let turns: Vec<[Vec<f64>; 2]> = rows
-        .iter()
-        .map(|position| {
-            let turn = |index: usize| {
-                let frequency = f64::from(signed(index, spectrum.height)) / spectrum.height as f64;
-                (std::f64::consts::TAU * frequency * position).sin_cos()
-            };
-            let (sines, cosines) = (0..spectrum.height).map(turn).unzip();
-            [cosines, sines]
-        })
-        .collect();
-    // For each column of the spectrum, its inverse transform at the positions of the rows.
-    let at_rows: Vec<Vec<Complex<f64>>> = spectrum
-        .columns()
-        .map_init(
-            || [vec![0.0; spectrum.height], vec![0.0; spectrum.height]],
-            |[real, imaginary], values| {
-                for (index, value) in values.iter().enumerate() {
-                    (real[index], imaginary[index]) = (value.re, value.im);
-                }
-                turns.iter().map(|turns| turned_sum([real, imaginary], [&turns[0], &turns[1]])).collect()
-            },
-        )
-        .collect();
-    let mut best = (f64::NEG_INFINITY, f64::INFINITY, SubpixelShift { y: peak.y.into(), x: peak.x.into() });
-    for x in &columns {
-        let turn = |column: usize| {
-            let frequency = column as f64 / spectrum.width as f64;
-            Complex::from_polar(spectrum.weight(column), std::f64::consts::TAU * frequency * x)
+    /// The highest local maxima within reach of the correlation relative to its noise, best first.
+    fn peaks(&self, correlation: &Plane<f64>) -> Vec<Shift> {
+        let Size { height, width } = correlation.size();
+        let mut peaks: Vec<(f64, Shift)> = Vec::with_capacity(PEAKS + 1);
+        let rows = self.lags(0, height);
+        let columns = self.lags(1, width);
+        let relative = |row: usize, column: usize| {
+            let ((row, row_noise), (column, column_noise)) = (rows[row], columns[column]);
+            // A lag that the windows do not share carries nothing.
+            let noise = row_noise * column_noise;
+            if noise > 0.0 { correlation.row(row)[column] / noise } else { 0.0 }
         };
-        let turns: Vec<Complex<f64>> = (0..at_rows.len()).map(turn).collect();
-        for (row, y) in rows.iter().enumerate() {
-            let value: f64 = at_rows.iter().zip(&turns).map(|(value, turn)| (value[row] * turn).re).sum();
-            let distance = (y - f64::from(peak.y)).abs() + (x - f64::from(peak.x)).abs();
-            if value > best.0 || (value == best.0 && distance < best.1) {
-                best = (value, distance, SubpixelShift { y: *y, x: *x });
+        for row in 0..rows.len() {
+            for column in 0..columns.len() {
+                let value = relative(row, column);
+                let too_low = peaks.len() == PEAKS && peaks.last().is_some_and(|(least, _)| value <= *least);
+                if value <= 0.0 || too_low {
+                    continue;
+                }
+                let around_rows = row.saturating_sub(1)..(row + 2).min(rows.len());
+                let around_columns = column.saturating_sub(1)..(column + 2).min(columns.len());
+                let is_lower =
+                    |row: usize| around_columns.clone().any(|column| relative(row, column) > value);
+                if around_rows.into_iter().any(is_lower) {
+                    continue;
+                }
+                // Behind its equals.
+                let place = peaks.partition_point(|(other, _)| *other >= value);
+                let shift = Shift::new(signed(rows[row].0, height), signed(columns[column].0, width));
+                peaks.insert(place, (value, shift));
+                peaks.truncate(PEAKS);
             }
         }
+        peaks.into_iter().map(|(_, shift)| shift).collect()
     }
-    best.2
+
+    /// Indices of the lags `-reach … reach` along an axis, in order, and the noise there.
+    fn lags(&self, axis: usize, side: usize) -> Vec<(usize, f64)> {
+        let noise = &self.noise[axis];
+        let reach = noise.len() - 1;
+        let before = (1..=reach).rev().map(|lag| (side - lag, noise[lag]));
+        before.chain((0..=reach).map(|lag| (lag, noise[lag]))).collect()
+    }
+
+    /// The maximum of the correlation on a fine grid around a shift, without the pull of the windows.
+    fn refine(&self, spectrum: &Spectrum, shift: Shift) -> SubpixelShift {
+        let rows = self.positions(shift.y, self.size.height, self.reach.height);
+        let columns = self.positions(shift.x, self.size.width, self.reach.width);
+        let turns: Vec<[Vec<f64>; 2]> = rows
+            .iter()
+            .map(|(position, _)| {
+                let turn = |index: usize| {
+                    let frequency = f64::from(signed(index, spectrum.height)) / spectrum.height as f64;
+                    (std::f64::consts::TAU * frequency * position).sin_cos()
+                };
+                let (sines, cosines) = (0..spectrum.height).map(turn).unzip();
+                [cosines, sines]
+            })
+            .collect();
+        // For each column of the spectrum, its inverse transform at the positions of the rows.
+        let at_rows: Vec<Vec<Complex<f64>>> = spectrum
+            .columns()
+            .map_init(
+                || [vec![0.0; spectrum.height], vec![0.0; spectrum.height]],
+                |[real, imaginary], values| {
+                    for (index, value) in values.iter().enumerate() {
+                        (real[index], imaginary[index]) = (value.re, value.im);
+                    }
+                    turns.iter().map(|turns| turned_sum([real, imaginary], [&turns[0], &turns[1]])).collect()
+                },
+            )
+            .collect();
+        let mut best =
+            (f64::NEG_INFINITY, f64::INFINITY, SubpixelShift { y: shift.y.into(), x: shift.x.into() });
+        for (x, column_factor) in &columns {
+            let turn = |column: usize| {
+                let frequency = column as f64 / spectrum.width as f64;
+                Complex::from_polar(spectrum.weight(column), std::f64::consts::TAU * frequency * x)
+            };
+            let turns: Vec<Complex<f64>> = (0..at_rows.len()).map(turn).collect();
+            for (row, (y, row_factor)) in rows.iter().enumerate() {
+                let sum: f64 = at_rows.iter().zip(&turns).map(|(value, turn)| (value[row] * turn).re).sum();
+                let value = sum * row_factor * column_factor;
+                let distance = (y - f64::from(shift.y)).abs() + (x - f64::from(shift.x)).abs();
+                if value > best.0 || (value == best.0 && distance < best.1) {
+                    best = (value, distance, SubpixelShift { y: *y, x: *x });
+                }
+            }
+        }
+        best.2
+    }
+
+    /// The positions that round to a shift and are within reach, in steps of `1/upsampling`, and what
+    /// levels the slope of the windows' own correlation at each.
+    fn positions(&self, shift: i32, side: usize, reach: usize) -> Vec<(f64, f64)> {
+        let steps = f64::from(self.options.upsampling);
+        let shared = |lag: f64| -> f64 {
+            (0..side).map(|index| hann(index as f64, side) * hann(index as f64 - lag, side)).sum()
+        };
+        let (before, after) = (shared(f64::from(shift) - 0.5), shared(f64::from(shift) + 0.5));
+        // The windows are symmetric: level without a shift, exactly.
+        let slope = if shift == 0 { 0.0 } else { (after / before).ln() };
+        let slope = if slope.is_finite() { slope } else { 0.0 };
+        (0..=2 * self.options.upsampling)
+            .map(|step| f64::from(step) - steps)
+            // One division of whole numbers, so that whole pixels are exact.
+            .map(|step| (f64::from(shift) * steps + step) / steps)
+            .filter(|position| (position - f64::from(shift)).abs() <= 0.5 && position.abs() <= reach as f64)
+            .map(|position| (position, (slope * (f64::from(shift) - position)).exp()))
+            .collect()
+    }
 }
 
-/// The positions around a peak, in steps of `1/upsampling`, that are within reach.
-fn positions(peak: i32, reach: usize, upsampling: u32) -> Vec<f64> {
-    let steps = f64::from(upsampling);
-    let most = (NEIGHBOURHOOD_PX * steps).floor();
-    (0..=2 * upsampling)
-        .map(|step| f64::from(step) - steps)
-        .filter(|step| step.abs() <= most)
-        // One division of whole numbers, so that whole pixels are exact.
-        .map(|step| (f64::from(peak) * steps + step) / steps)
-        .filter(|position| position.abs() <= reach as f64)
-        .collect()
-}
-
-/// The whole number that a position within a pixel of `near` rounds to, ties to even.
-fn whole(near: i32, position: f64) -> i32 {
-    let rounded = position.round_ties_even();
-    [near - 1, near, near + 1].into_iter().find(|value| f64::from(*value) == rounded).unwrap_or(near)
+/// `√ Σ w(i)²·w(i - lag)²` for lags of 0 … reach.
+fn window_noise(window: &[f64], reach: usize) -> Vec<f64> {
+    let squares = |lag: usize| window.iter().skip(lag).zip(window).map(|(a, b)| (a * b).powi(2)).sum::<f64>();
+    (0..=reach).map(|lag| squares(lag).sqrt()).collect()
 }
 
 /// `Σ value · turn` of complex numbers whose real and imaginary parts lie apart.
@@ -272,7 +325,8 @@ const LANES: usize = 8;
 impl RowKernel for TurnedSum<'_> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let [(real, real_rest), (imaginary, imaginary_rest)] = self.values.map(|part| part.as_chunks::<LANES>());
+        let [(real, real_rest), (imaginary, imaginary_rest)] =
+            self.values.map(|part| part.as_chunks::<LANES>());
         let [(cosine, cosine_rest), (sine, sine_rest)] = self.turns.map(|part| part.as_chunks::<LANES>());
         let (mut reals, mut imaginaries) = ([0.0; LANES], [0.0; LANES]);
         for (((re, im), cos), sin) in real.iter().zip(imaginary).zip(cosine).zip(sine) {

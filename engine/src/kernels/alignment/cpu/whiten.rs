@@ -127,13 +127,16 @@ impl RowKernel for AddScaled<'_> {
     }
 }
 
-/// The Hann window of a side, 0 at both ends; 1 for a single position.
-pub(super) fn hann(length: usize) -> Vec<f64> {
-    if length < 2 {
-        return vec![1.0; length];
+/// The Hann window of a side at a position: 0 at both ends and beyond; 1 for a single position.
+pub(super) fn hann(position: f64, length: usize) -> f64 {
+    let last = length.saturating_sub(1) as f64;
+    if last == 0.0 {
+        return 1.0;
     }
-    let last = (length - 1) as f64;
-    (0..length).map(|index| 0.5 - 0.5 * (std::f64::consts::TAU * index as f64 / last).cos()).collect()
+    if !(0.0..=last).contains(&position) {
+        return 0.0;
+    }
+    0.5 - 0.5 * (std::f64::consts::TAU * position / last).cos()
 }
 
 #[cfg(test)]
