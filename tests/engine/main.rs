@@ -1,4 +1,5 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
+#![allow(clippy::print_stdout)]
 
 mod alignment;
 mod comparers;

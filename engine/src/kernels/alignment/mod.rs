@@ -65,11 +65,13 @@
 //! 1. The second derivative has its taps `φ(k)·(k² - Σφk²)/σ⁴`, `|k| ≤ ⌊4σ + ½⌋`, with `φ`
 //!    normalised to 1: their sum is 0, so a plane of one value whitens to exactly 0.
 //! 2. `C(d)` is divided by what noise adds to it, `√Σ_p w²(p)·w²(p - d)` of the windows. The eight
-//!    highest local maxima with `|y|` and `|x|` up to the largest shift are compared without window:
-//!    that with the largest `ncc·√n` is taken, `ncc` the normalised correlation of the whitened planes
-//!    on the `n` pixels of their overlap; and from it, up to four times, the best of its eight
-//!    neighbours if that is better. That is the **shift**. (Padding leaves one shift for each lag. Of
-//!    the wrapped lags `d` and `d - N` the wrong one might be taken.)
+//!    highest local maxima with `|y|` and `|x|` up to the largest shift, and no shift, are compared
+//!    without window: that with the largest `ncc·√n` is taken, `ncc` the normalised correlation of the
+//!    whitened planes on the `n` pixels of their overlap; and from it, up to four times, the best of its
+//!    eight neighbours if that is better. If that is no better than chance, the step is repeated with
+//!    the correlation of the planes without window, and the better one taken: windows leave little to
+//!    correlate for large shifts. That is the **shift**. (Padding leaves one shift for each lag. Of the
+//!    wrapped lags `d` and `d - N` the wrong one might be taken.)
 //! 3. `C` is evaluated by an upsampled discrete Fourier transform (Guizar-Sicairos, Thurman, Fienup,
 //!    Opt. Lett. 33:156, 2008) in steps of `1/k` px up to ½ px from the shift `s`; its maximum is the
 //!    **sub-pixel** shift. Windows pull it towards 0, by the slope of their own correlation

@@ -70,6 +70,20 @@ pub(super) struct Whitened {
     spectrum: Option<Spectrum>,
 }
 
+/// A shift, and what the planes have in common there.
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    shift: Shift,
+    overlap: Overlap,
+}
+
+impl Found {
+    /// The more significant of two; this one if they are equal.
+    fn or(self, other: Self) -> Self {
+        if other.overlap.significance() > self.overlap.significance() { other } else { self }
+    }
+}
+
 impl Plan {
     pub fn new(size: Size, options: &RobustOptions) -> Result<Self> {
         options.check()?;
@@ -120,32 +134,45 @@ impl Plan {
         };
         let spectrum = of_reference.correlate(of_target);
         let correlation = transform.inverse(spectrum.clone());
-        let overlap = |shift| Overlap::of(&reference.plane, &target.plane, shift);
-        let mut best: Option<(Shift, Overlap)> = None;
-        for peak in self.peaks(&correlation) {
-            let found = (peak, overlap(peak));
-            if best.is_none_or(|best| found.1.significance() > best.1.significance()) {
-                best = Some(found);
-            }
+        let threshold = |found: &Found| {
+            self.options
+                .threshold
+                .unwrap_or_else(|| self.chance(of_reference, of_target, found.overlap.pixels))
+        };
+        let mut best = self.search(&correlation, &self.noise, [&reference.plane, &target.plane]);
+        if best.overlap.correlation <= threshold(&best) {
+            let [of_reference, of_target] = [reference, target].map(|plane| transform.forward(&plane.plane));
+            let correlation = transform.inverse(of_reference.correlate(&of_target));
+            let noise = [(self.size.height, self.reach.height), (self.size.width, self.reach.width)]
+                .map(|(side, reach)| (0..=reach).map(|lag| ((side - lag) as f64).sqrt()).collect());
+            best = best.or(self.search(&correlation, &noise, [&reference.plane, &target.plane]));
         }
-        let Some(mut best) = best else { return nothing };
+        Registration {
+            shift: best.shift,
+            subpixel: self.refine(&spectrum, best.shift),
+            quality: best.overlap.correlation.max(0.0),
+            threshold: threshold(&best),
+        }
+    }
+
+    /// The best of the peaks of a correlation on the overlap of the whole planes, and of no shift.
+    fn search(
+        &self,
+        correlation: &Plane<f64>,
+        noise: &[Vec<f64>; 2],
+        [reference, target]: [&Plane<f64>; 2],
+    ) -> Found {
+        let found = |shift| Found { shift, overlap: Overlap::of(reference, target, shift) };
+        let peaks = self.peaks(correlation, noise);
+        let mut best = peaks.into_iter().map(found).fold(found(Shift::default()), Found::or);
         for _ in 0..STEPS {
-            let before = best.0;
-            for shift in self.neighbours(before) {
-                let found = (shift, overlap(shift));
-                if found.1.significance() > best.1.significance() {
-                    best = found;
-                }
-            }
-            if best.0 == before {
+            let before = best.shift;
+            best = self.neighbours(before).map(found).fold(best, Found::or);
+            if best.shift == before {
                 break;
             }
         }
-        let (shift, overlap) = best;
-        let subpixel = self.refine(&spectrum, shift);
-        let threshold =
-            self.options.threshold.unwrap_or_else(|| self.chance(of_reference, of_target, overlap.pixels));
-        Registration { shift, subpixel, quality: overlap.correlation.max(0.0), threshold }
+        best
     }
 
     /// The eight shifts around one, those that are within reach.
@@ -188,11 +215,10 @@ impl Plan {
     }
 
     /// The highest local maxima within reach of the correlation relative to its noise, best first.
-    fn peaks(&self, correlation: &Plane<f64>) -> Vec<Shift> {
+    fn peaks(&self, correlation: &Plane<f64>, noise: &[Vec<f64>; 2]) -> Vec<Shift> {
         let Size { height, width } = correlation.size();
         let mut peaks: Vec<(f64, Shift)> = Vec::with_capacity(PEAKS + 1);
-        let rows = self.lags(0, height);
-        let columns = self.lags(1, width);
+        let (rows, columns) = (lags(&noise[0], height), lags(&noise[1], width));
         let relative = |row: usize, column: usize| {
             let ((row, row_noise), (column, column_noise)) = (rows[row], columns[column]);
             // A lag that the windows do not share carries nothing.
@@ -221,14 +247,6 @@ impl Plan {
             }
         }
         peaks.into_iter().map(|(_, shift)| shift).collect()
-    }
-
-    /// Indices of the lags `-reach … reach` along an axis, in order, and the noise there.
-    fn lags(&self, axis: usize, side: usize) -> Vec<(usize, f64)> {
-        let noise = &self.noise[axis];
-        let reach = noise.len() - 1;
-        let before = (1..=reach).rev().map(|lag| (side - lag, noise[lag]));
-        before.chain((0..=reach).map(|lag| (lag, noise[lag]))).collect()
     }
 
     /// The maximum of the correlation on a fine grid around a shift, without the pull of the windows.
@@ -298,6 +316,12 @@ impl Plan {
             .map(|position| (position, (slope * (f64::from(shift) - position)).exp()))
             .collect()
     }
+}
+
+/// Indices of the lags `-reach … reach` along an axis, in order, and the noise there.
+fn lags(noise: &[f64], side: usize) -> Vec<(usize, f64)> {
+    let before = noise.iter().enumerate().skip(1).rev().map(|(lag, noise)| (side - lag, *noise));
+    before.chain(noise.iter().copied().enumerate()).collect()
 }
 
 /// `√ Σ w(i)²·w(i - lag)²` for lags of 0 … reach.
