@@ -157,7 +157,7 @@ proptest! {
     ) {
         let size = Size::new(height, width);
         let mut noise = Noise::new(seed);
-        let scale = if noise.next_u16() % 2 == 0 { 1 } else { 16_000 };
+        let scale = if noise.next_u16().is_multiple_of(2) { 1 } else { 16_000 };
         let reference = coarse(&mut noise, size, values);
         let target = if unrelated {
             coarse(&mut noise, size, values)
