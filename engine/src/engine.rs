@@ -7,6 +7,7 @@ use crate::error::{EngineError, Result};
 use crate::geometry::{MapOffset, Outline};
 use crate::gpu::{self, AdapterInfo, Gpu};
 use crate::image::{GreyPixel, GreyPlane, Plane, PlaneRef, Size};
+use crate::kernels::alignment::{self, Registration, Residues, RobustOptions, Shift};
 use crate::kernels::downsample::Label;
 use crate::kernels::flatfield::{self, FlatfieldCorrection};
 use crate::kernels::illumination::{self, Correction, IlluminationSums};
@@ -380,6 +381,69 @@ impl Engine {
     /// [`EngineError::Parameter`] for negative labels, and for a site off the map.
     pub fn trace_outlines(&self, labels: &Plane<i32>, offset: MapOffset) -> Result<Vec<Outline>> {
         contours::cpu::trace(labels.view(), offset)
+    }
+
+    /// Moves a plane by whole pixels; what comes from outside is 0. See [`alignment`].
+    ///
+    /// # Errors
+    /// None at present.
+    pub fn shift<T: GreyPixel>(&self, plane: &Plane<T>, shift: Shift) -> Result<Plane<T>> {
+        Ok(alignment::cpu::shift(plane.view(), shift))
+    }
+
+    /// Cuts what every cycle of a site has out of a shifted plane; see [`alignment`].
+    ///
+    /// # Errors
+    /// [`EngineError::Parameter`] when the residues were not made with this shift among others.
+    pub fn align_crop<T: GreyPixel>(
+        &self,
+        plane: &Plane<T>,
+        shift: Shift,
+        residues: Residues,
+    ) -> Result<Plane<T>> {
+        alignment::cpu::crop(plane.view(), shift, residues)
+    }
+
+    /// As [`align_crop`](Self::align_crop), at the size of the plane with zeros around.
+    ///
+    /// # Errors
+    /// As [`align_crop`](Self::align_crop).
+    pub fn align_pad<T: GreyPixel>(
+        &self,
+        plane: &Plane<T>,
+        shift: Shift,
+        residues: Residues,
+    ) -> Result<Plane<T>> {
+        alignment::cpu::pad(plane.view(), shift, residues)
+    }
+
+    /// The shifts of targets by circular correlation, as TissueMAPS; see [`alignment`].
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when a target has another size than the reference, or for sides of 2³¹
+    /// or 2³² pixels and more.
+    pub fn register_compatible<T: GreyPixel>(
+        &self,
+        reference: &Plane<T>,
+        targets: &[&Plane<T>],
+    ) -> Result<Vec<Shift>> {
+        let reference = alignment::cpu::CompatibleReference::new(reference.view())?;
+        targets.iter().map(|target| reference.register(target.view())).collect()
+    }
+
+    /// The shifts of targets by whitened correlation, with their quality; see [`alignment`].
+    ///
+    /// # Errors
+    /// As [`register_compatible`](Self::register_compatible), and [`EngineError::Parameter`] for
+    /// options out of range.
+    pub fn register_robust<T: GreyPixel>(
+        &self,
+        reference: &Plane<T>,
+        targets: &[&Plane<T>],
+        options: &RobustOptions,
+    ) -> Result<Vec<Registration>> {
+        let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
+        targets.iter().map(|target| reference.register(target.view())).collect()
     }
 
     /// Runs a kernel on its backend; what the device cannot do, the CPU does.

@@ -1,5 +1,7 @@
 //! Tests of the engine: shaders, agreement of backends, naive references, numeric vectors.
+#![allow(clippy::print_stdout)]
 
+mod alignment;
 mod centre_outlines;
 mod comparers;
 mod devices;
@@ -11,6 +13,7 @@ mod outline_vectors;
 mod outlines;
 mod parity;
 mod rasterising;
+mod registration;
 mod shaders;
 mod simplification;
 mod validity;

@@ -2,6 +2,7 @@
 
 use tm_engine::Engine;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Size};
+use tm_engine::kernels::alignment::{Clip, Residues, RobustOptions, Shift};
 use tm_engine::kernels::flatfield::{FlatfieldCorrection, FlatfieldImages};
 use tm_engine::kernels::illumination::{Correction, IlluminationSums, Moments, smooth};
 use tm_engine::kernels::rescale::{Limits, clip_limits};
@@ -191,6 +192,88 @@ fn vectors_rescale_u8() {
             let tile =
                 engine.render_tile(image.size(), &[placement], Some(limits)).expect("a tile is rendered");
             assert_same("the fused tile", expected, &tile);
+        }
+    }
+}
+
+/// Shifts of a vector, in whole pixels.
+fn shifts_of(shifts: &serde_json::Value) -> Vec<Shift> {
+    let shifts: Vec<[i32; 2]> = serde_json::from_value(shifts.clone()).expect("shifts are pairs");
+    shifts.into_iter().map(|[y, x]| Shift::new(y, x)).collect()
+}
+
+#[test]
+fn vectors_align_shift() {
+    let vector = Vector::load("align_shift");
+    let cycles = planes::<u16>(&vector.input("cycles"));
+    let index = vector.parameter("reference_index").as_u64().expect("an index");
+    let reference = &cycles[usize::try_from(index).expect("a small index")];
+    let expected = vector.expected::<i32>("shifts_yx");
+    let expected: Vec<Shift> =
+        expected.rows().into_iter().map(|shift| Shift::new(shift[0], shift[1])).collect();
+    let targets: Vec<_> = cycles.iter().collect();
+    assert_eq!(expected.len(), targets.len());
+    for engine in engines() {
+        let shifts = engine.register_compatible(reference, &targets).expect("cycles of one size");
+        assert_eq!(shifts, expected, "{}", engine.backend());
+        // The better method finds the same shifts in the same images.
+        let robust = engine.register_robust(reference, &targets, &RobustOptions::default());
+        for (found, expected) in robust.expect("cycles of one size").iter().zip(&expected) {
+            assert_eq!(found.shift, *expected, "{found:?}");
+            assert!(found.is_accepted(), "{found:?}");
+        }
+    }
+}
+
+#[test]
+fn vectors_align_apply() {
+    let vector = Vector::load("align_apply");
+    let cycles = planes::<u16>(&vector.input("cycles"));
+    let shifts = shifts_of(vector.parameter("shifts_yx"));
+    let residue = |side: &str| {
+        let pixels = vector.parameter("residues")[side].as_u64().expect("a number of pixels");
+        u32::try_from(pixels).expect("a small number")
+    };
+    let residues = Residues::of(&shifts);
+    let expected = Residues {
+        top: residue("top"),
+        bottom: residue("bottom"),
+        left: residue("left"),
+        right: residue("right"),
+    };
+    assert_eq!(residues, expected);
+    let (cropped, padded) =
+        (planes::<u16>(&vector.expected("cropped")), planes::<u16>(&vector.expected("padded")));
+    assert_eq!([shifts.len(), cropped.len(), padded.len()], [cycles.len(); 3]);
+    for engine in engines() {
+        for (index, (cycle, shift)) in cycles.iter().zip(&shifts).enumerate() {
+            let actual = engine.align_crop(cycle, *shift, residues).expect("the shift is one of them");
+            assert_same(&format!("cropped cycle {index}"), &cropped[index], &actual);
+            let actual = engine.align_pad(cycle, *shift, residues).expect("the shift is one of them");
+            assert_same(&format!("padded cycle {index}"), &padded[index], &actual);
+        }
+    }
+}
+
+#[test]
+fn vectors_align_subpixel() {
+    let vector = Vector::load("align_subpixel");
+    let cycles = planes::<u16>(&vector.input("cycles"));
+    let targets: Vec<_> = cycles.iter().collect();
+    let upsampling = vector.parameter("upsample").as_u64().expect("a number of steps");
+    let options = RobustOptions {
+        clip: Clip::Off,
+        sigma_px: 1.0,
+        upsampling: u32::try_from(upsampling).expect("a small number"),
+        ..RobustOptions::default()
+    };
+    let expected: Vec<f64> = vector.expected::<f64>("shifts_yx").iter().copied().collect();
+    for engine in engines() {
+        for options in [options, RobustOptions::default()] {
+            let found = engine.register_robust(&cycles[0], &targets, &options).expect("cycles of one size");
+            let actual: Vec<f64> = found.iter().flat_map(|one| [one.subpixel.y, one.subpixel.x]).collect();
+            assert_close("sub-pixel shifts", &expected, &actual, vector.tolerance());
+            assert!(found.iter().all(|one| one.is_accepted()), "{found:?}");
         }
     }
 }

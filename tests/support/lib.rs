@@ -14,6 +14,7 @@ pub mod made_up_map;
 pub mod plates;
 pub mod program;
 pub mod python;
+pub mod registration;
 pub mod small_disk;
 pub mod snapshot;
 pub mod vectors;

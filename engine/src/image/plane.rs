@@ -202,7 +202,8 @@ impl<'a, T: Pixel> PlaneRef<'a, T> {
             });
         }
         if window.size.area() == 0 {
-            return Ok(Self { size: window.size, stride: self.stride, pixels: &[] });
+            // A stride would lead beyond the pixels that are not there.
+            return Ok(Self { size: window.size, stride: window.size.width, pixels: &[] });
         }
         let start = window.y * self.stride + window.x;
         let end = start + (window.size.height - 1) * self.stride + window.size.width;

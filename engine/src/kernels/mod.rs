@@ -4,6 +4,7 @@
 //! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, and its entry in [`ALL`]. Shader
 //! validation, parity on every backend and the start-up probe then include it.
 
+pub mod alignment;
 pub mod contours;
 pub mod downsample;
 pub mod flatfield;
@@ -21,6 +22,9 @@ pub const ALL: &[KernelSpec] = &[
     illumination::SUMS,
     illumination::APPLY,
     flatfield::SPEC,
+    alignment::APPLY,
+    alignment::COMPATIBLE,
+    alignment::ROBUST,
     projection::SPEC,
     downsample::SPEC,
     downsample::MAX,

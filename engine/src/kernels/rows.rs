@@ -21,6 +21,8 @@ pub trait RowLoops: Sized {
     fn flatten_row(source: &[Self], gain: &[f32], dark: &[f32], output: &mut [Self]);
     /// Takes the larger of output and source.
     fn raise_row(source: &[Self], output: &mut [Self]);
+    /// Widens to 16 bits.
+    fn widen_row(source: &[Self], output: &mut [u16]);
     /// Looks up the logarithm of each pixel.
     fn look_up_row(table: &[u32; 65_536], source: &[Self], output: &mut [u32]);
     /// Counts grey values.
@@ -53,6 +55,12 @@ macro_rules! row_loops {
             #[inline(never)]
             fn raise_row(source: &[Self], output: &mut [Self]) {
                 projection::cpu::raise_pixels(source, output);
+            }
+            #[inline(never)]
+            fn widen_row(source: &[Self], output: &mut [u16]) {
+                for (out, value) in output.iter_mut().zip(source) {
+                    *out = u16::from(*value);
+                }
             }
             #[inline(never)]
             fn look_up_row(table: &[u32; 65_536], source: &[Self], output: &mut [u32]) {

@@ -1,0 +1,76 @@
+//! Registry entries of alignment.
+
+use super::cpu::{self, CompatibleReference, RobustReference};
+use super::{Clip, Residues, RobustOptions, Shift};
+use crate::error::Result;
+use crate::image::{GreyPixel, Plane, Size};
+use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
+
+/// Shifting, cropping and padding.
+pub const APPLY: KernelSpec =
+    KernelSpec { name: "alignment_apply", source: None, tolerance: Tolerance::Exact, sample: sample_apply };
+
+/// Compatible registration.
+pub const COMPATIBLE: KernelSpec = KernelSpec {
+    name: "alignment_compatible",
+    source: None,
+    tolerance: Tolerance::Exact,
+    sample: sample_compatible,
+};
+
+/// Robust registration.
+pub const ROBUST: KernelSpec = KernelSpec {
+    name: "alignment_robust",
+    source: None,
+    tolerance: Tolerance::Counts {
+        most: 0.05,
+        equal_share: 0.0,
+        because: "sums of floats depend on their order; one step of the sub-pixel shift is 0.05 px",
+    },
+    sample: sample_robust,
+};
+
+fn sample_apply(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+    let mut noise = Noise::new(seed);
+    let (eight, sixteen) = (noise.plane::<u8>(size), noise.plane::<u16>(size));
+    let mut result = Vec::new();
+    let small = Shift::new(i32::from(noise.next_u16() % 7) - 3, i32::from(noise.next_u16() % 7) - 3);
+    for shift in [small, Shift::new(-small.x, 40), Shift::default()] {
+        let residues = Residues::of(&[shift, small]);
+        result.extend(applied(&eight, shift, residues)?);
+        result.extend(applied(&sixteen, shift, residues)?);
+    }
+    Ok(result)
+}
+
+fn applied<T: GreyPixel>(plane: &Plane<T>, shift: Shift, residues: Residues) -> Result<Vec<f64>> {
+    let moved = cpu::shift(plane.view(), shift);
+    let cropped = cpu::crop(plane.view(), shift, residues)?;
+    let padded = cpu::pad(plane.view(), shift, residues)?;
+    Ok(values(&moved).chain(values(&cropped)).chain(values(&padded)).collect())
+}
+
+/// Two planes with noise of their own, the second one moved against the first.
+fn sample_pair(seed: u64, size: Size) -> (Plane<u16>, Plane<u16>) {
+    let mut noise = Noise::new(seed);
+    let reference = Plane::from_fn(size, |_, _| noise.next_u16() / 2);
+    let shift = Shift::new(i32::from(noise.next_u16() % 9) - 4, i32::from(noise.next_u16() % 9) - 4);
+    let mut target = cpu::shift(reference.view(), shift);
+    for value in target.pixels_mut() {
+        *value += noise.next_u16() / 8;
+    }
+    (reference, target)
+}
+
+fn sample_compatible(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+    let (reference, target) = sample_pair(seed, size);
+    let shift = CompatibleReference::new(reference.view())?.register(target.view())?;
+    Ok(vec![shift.y.into(), shift.x.into()])
+}
+
+fn sample_robust(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+    let (reference, target) = sample_pair(seed, size);
+    let options = RobustOptions { clip: Clip::Off, ..RobustOptions::default() };
+    let found = RobustReference::new(reference.view(), &options)?.register(target.view())?;
+    Ok(vec![found.subpixel.y, found.subpixel.x, found.quality, found.threshold])
+}
