@@ -14,6 +14,7 @@ use tm_engine::kernels::tile::{self, Placement};
 use tm_engine::kernels::{Noise, contours, downsample, projection};
 use tm_engine::{Backend, BackendChoice, Engine};
 
+use crate::alignment;
 use crate::bandwidth::{COPY_BYTES, copy_bytes_per_second};
 use crate::report::{Bandwidth, KernelFigure, KernelReport, Machine};
 
@@ -186,6 +187,7 @@ pub fn cases(size: Size) -> tm_engine::Result<Vec<Case>> {
     cases.push(tile_case(&source, "u16, not corrected", false)?);
     cases.push(tile_case(&source, "u16, corrected", true)?);
     cases.push(contours_case(size));
+    cases.extend(alignment::cases(&source)?);
     Ok(cases)
 }
 

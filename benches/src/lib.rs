@@ -1,5 +1,6 @@
 //! Benchmarks of the imaging kernels and of tile requests; `README.md` beside this crate explains them.
 
+pub mod alignment;
 pub mod bandwidth;
 pub mod client;
 pub mod kernels;
