@@ -17,6 +17,25 @@ pub(crate) trait RowKernel {
     fn run<const FMA: bool>(self);
 }
 
+/// Adds a weighted row to sums: one tap of a filter.
+pub(crate) struct AddScaled<'a> {
+    /// Weight of the tap.
+    pub(crate) weight: f64,
+    /// The row.
+    pub(crate) source: &'a [f64],
+    /// Where it is added.
+    pub(crate) sums: &'a mut [f64],
+}
+
+impl RowKernel for AddScaled<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (sum, value) in self.sums.iter_mut().zip(self.source) {
+            *sum += self.weight * value;
+        }
+    }
+}
+
 /// Vector instructions that the loops are compiled for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {

@@ -12,6 +12,7 @@ pub mod illumination;
 pub mod projection;
 pub mod rescale;
 pub(crate) mod rows;
+mod shading;
 pub mod spec;
 pub mod tile;
 

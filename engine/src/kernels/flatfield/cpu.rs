@@ -1,21 +1,20 @@
 //! Flat-field correction on the CPU: a subtraction, a multiplication and an addition per pixel.
 
-use super::{FlatfieldCorrection, check_correction};
-use crate::error::{EngineError, Result};
+use super::FlatfieldCorrection;
+use crate::error::Result;
 use crate::image::{BitDepth, GreyPixel, Plane, PlaneRef};
 use crate::kernels::illumination::cpu::{fused, truncate};
-use crate::parallel;
 use crate::simd::{self, RowKernel};
 
 /// Corrects images.
 ///
 /// # Errors
-/// [`EngineError::Shape`] when an image does not have the size of the correction.
+/// [`crate::EngineError::Shape`] when an image does not have the size of the correction.
 pub fn apply_all<T: GreyPixel>(
     images: &[PlaneRef<'_, T>],
     correction: &FlatfieldCorrection,
 ) -> Result<Vec<Plane<T>>> {
-    check_correction(images, correction)?;
+    correction.planes().check(images)?;
     images
         .iter()
         .map(|image| {
@@ -29,28 +28,13 @@ pub fn apply_all<T: GreyPixel>(
 /// Corrects an image into a plane that exists already: no memory is allocated.
 ///
 /// # Errors
-/// [`EngineError::Shape`] when image, correction and output differ in size.
+/// [`crate::EngineError::Shape`] when image, correction and output differ in size.
 pub fn apply_into<T: GreyPixel>(
     source: PlaneRef<'_, T>,
     correction: &FlatfieldCorrection,
     output: &mut Plane<T>,
 ) -> Result<()> {
-    let size = source.size();
-    check_correction(&[source], correction)?;
-    if output.size() != size {
-        return Err(EngineError::Shape {
-            what: "output of flat-field correction",
-            expected: size.to_string(),
-            actual: output.size().to_string(),
-        });
-    }
-    parallel::for_each_band(output.pixels_mut(), size.width, |first, rows| {
-        for (index, out) in rows.chunks_exact_mut(size.width).enumerate() {
-            let row = first + index;
-            T::flatten_row(source.row(row), correction.gain.row(row), correction.dark.row(row), out);
-        }
-    });
-    Ok(())
+    correction.planes().apply_into(source, output, T::flatten_row)
 }
 
 /// Corrects one row; all slices have one length.

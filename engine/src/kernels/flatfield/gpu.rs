@@ -1,6 +1,6 @@
 //! Flat-field correction on the GPU: `shaders/flatfield_apply.wgsl`.
 
-use super::{FlatfieldCorrection, SPEC, check_correction};
+use super::{FlatfieldCorrection, SPEC};
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::image::{GreyPixel, Plane, PlaneRef};
@@ -18,7 +18,7 @@ pub(crate) fn apply_all<T: GreyPixel>(
     images: &[PlaneRef<'_, T>],
     correction: &FlatfieldCorrection,
 ) -> Result<Vec<Plane<T>>> {
-    check_correction(images, correction)?;
+    correction.planes().check(images)?;
     let shading = Shading {
         kernel: SPEC.name,
         source: SOURCE,

@@ -82,7 +82,8 @@ pub use fit::{Flatfield, FlatfieldImages, LEAST_FIT_IMAGES, MAX_FIT_IMAGES};
 pub use spec::SPEC;
 
 use crate::error::{EngineError, Result};
-use crate::image::{Pixel, Plane, PlaneRef, Size};
+use crate::image::{Plane, Size};
+use crate::kernels::shading::ShadingPlanes;
 
 /// A flat-field up to this one, of mean 1, is taken for no light at all.
 const LEAST_PROFILE: f64 = 1e-3;
@@ -98,23 +99,12 @@ pub struct FlatfieldCorrection {
     pub invalid_pixels: usize,
 }
 
-/// Refuses images, or another plane, that do not have the size of a correction.
-fn check_correction<T: Pixel>(images: &[PlaneRef<'_, T>], correction: &FlatfieldCorrection) -> Result<()> {
-    for image in images {
-        for plane in [&correction.gain, &correction.dark] {
-            if plane.size() != image.size() {
-                return Err(EngineError::Shape {
-                    what: "flat-field correction of an image",
-                    expected: image.size().to_string(),
-                    actual: plane.size().to_string(),
-                });
-            }
-        }
-    }
-    Ok(())
-}
-
 impl FlatfieldCorrection {
+    /// Its planes, as they are applied.
+    fn planes(&self) -> ShadingPlanes<'_> {
+        ShadingPlanes { what: "flat-field correction of an image", first: &self.gain, second: &self.dark }
+    }
+
     /// The correction for a flat-field of mean 1 and a dark-field in counts.
     ///
     /// # Errors

@@ -1,15 +1,14 @@
 //! Correction on the CPU: logarithm and power as polynomials, one vector loop per row.
 
-use super::{Correction, check_correction};
-use crate::error::{EngineError, Result};
+use super::Correction;
+use crate::error::Result;
 use crate::image::{BitDepth, GreyPixel, Plane, PlaneRef};
-use crate::parallel;
 use crate::simd::{self, RowKernel};
 
 /// Corrects an image.
 ///
 /// # Errors
-/// [`EngineError::Shape`] when the image does not have the size of the correction.
+/// [`crate::EngineError::Shape`] when the image does not have the size of the correction.
 pub fn correct<T: GreyPixel>(source: PlaneRef<'_, T>, correction: &Correction) -> Result<Plane<T>> {
     let mut output = Plane::zeros(source.size());
     correct_into(source, correction, &mut output)?;
@@ -24,35 +23,20 @@ pub fn correct_all<T: GreyPixel>(
     images: &[PlaneRef<'_, T>],
     correction: &Correction,
 ) -> Result<Vec<Plane<T>>> {
-    check_correction(images, correction)?;
+    correction.planes().check(images)?;
     images.iter().map(|image| correct(*image, correction)).collect()
 }
 
 /// Corrects an image into a plane that exists already: no memory is allocated.
 ///
 /// # Errors
-/// [`EngineError::Shape`] when image, correction and output differ in size.
+/// [`crate::EngineError::Shape`] when image, correction and output differ in size.
 pub fn correct_into<T: GreyPixel>(
     source: PlaneRef<'_, T>,
     correction: &Correction,
     output: &mut Plane<T>,
 ) -> Result<()> {
-    let size = source.size();
-    check_correction(&[source], correction)?;
-    if output.size() != size {
-        return Err(EngineError::Shape {
-            what: "output of correction",
-            expected: size.to_string(),
-            actual: output.size().to_string(),
-        });
-    }
-    parallel::for_each_band(output.pixels_mut(), size.width, |first, rows| {
-        for (index, out) in rows.chunks_exact_mut(size.width).enumerate() {
-            let row = first + index;
-            T::correct_row(source.row(row), correction.exponent.row(row), correction.offset.row(row), out);
-        }
-    });
-    Ok(())
+    correction.planes().apply_into(source, output, T::correct_row)
 }
 
 /// Corrects one row; all slices have one length.

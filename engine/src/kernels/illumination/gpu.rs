@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::statistics::{LOGARITHMS, PixelSums};
-use super::{APPLY, Correction, IlluminationSums, SUMS, check_correction};
+use super::{APPLY, Correction, IlluminationSums, SUMS};
 use crate::error::Result;
 use crate::gpu::{Gpu, Job, layout};
 use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, PlaneRef, Size};
@@ -24,7 +24,7 @@ pub(crate) fn correct_all<T: GreyPixel>(
     images: &[PlaneRef<'_, T>],
     correction: &Correction,
 ) -> Result<Vec<Plane<T>>> {
-    check_correction(images, correction)?;
+    correction.planes().check(images)?;
     let shading = Shading {
         kernel: APPLY.name,
         source: APPLY_SOURCE,

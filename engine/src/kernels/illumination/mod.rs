@@ -58,7 +58,8 @@ pub(crate) use statistics::look_up;
 pub use statistics::{IlluminationStatistics, IlluminationSums, MAX_IMAGES, Moments};
 
 use crate::error::{EngineError, Result};
-use crate::image::{Pixel, Plane, PlaneRef, Rect, Size};
+use crate::image::{Plane, PlaneRef, Rect, Size};
+use crate::kernels::shading::ShadingPlanes;
 
 /// Standard deviation of the smoothing of statistics, in pixels.
 pub const SMOOTHING_SIGMA_PX: f64 = 5.0;
@@ -85,23 +86,16 @@ pub struct CorrectionWindow<'a> {
     pub offset: PlaneRef<'a, f32>,
 }
 
-/// Refuses images, or other planes, that do not have the size of a correction.
-fn check_correction<T: Pixel>(images: &[PlaneRef<'_, T>], correction: &Correction) -> Result<()> {
-    for image in images {
-        for plane in [&correction.exponent, &correction.offset] {
-            if plane.size() != image.size() {
-                return Err(EngineError::Shape {
-                    what: "illumination correction of an image",
-                    expected: image.size().to_string(),
-                    actual: plane.size().to_string(),
-                });
-            }
+impl Correction {
+    /// Its planes, as they are applied.
+    fn planes(&self) -> ShadingPlanes<'_> {
+        ShadingPlanes {
+            what: "illumination correction of an image",
+            first: &self.exponent,
+            second: &self.offset,
         }
     }
-    Ok(())
-}
 
-impl Correction {
     /// The correction from the smoothed mean and standard deviation (log10 units) of `images`
     /// images. The means over the image leave out pixels that are not finite.
     ///

@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use crate::image::Plane;
-use crate::simd::{self, RowKernel};
+use crate::simd::{self, AddScaled};
 
 /// Smooths a plane with a Gaussian of standard deviation `sigma` pixels.
 ///
@@ -56,19 +56,4 @@ fn reflect(position: i64, length: usize) -> usize {
     let length = length as i64;
     let inside = position.rem_euclid(2 * length);
     inside.min(2 * length - 1 - inside) as usize
-}
-
-struct AddScaled<'a> {
-    weight: f64,
-    source: &'a [f64],
-    sums: &'a mut [f64],
-}
-
-impl RowKernel for AddScaled<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (sum, value) in self.sums.iter_mut().zip(self.source) {
-            *sum += self.weight * value;
-        }
-    }
 }

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use crate::image::Plane;
 use crate::kernels::alignment::Clip;
-use crate::simd::{self, RowKernel};
+use crate::simd::{self, AddScaled};
 
 /// Clips a plane, subtracts its least value and filters it; see [`super::super`].
 pub(super) fn whitened(pixels: &Plane<u16>, clip: Clip, sigma_px: f64) -> Plane<f64> {
@@ -110,21 +110,6 @@ fn reflect(position: usize, radius: usize, length: usize) -> usize {
     let period = 2 * length;
     let inside = (position + period - radius % period) % period;
     inside.min(period - 1 - inside)
-}
-
-struct AddScaled<'a> {
-    weight: f64,
-    source: &'a [f64],
-    sums: &'a mut [f64],
-}
-
-impl RowKernel for AddScaled<'_> {
-    #[inline(always)]
-    fn run<const FMA: bool>(self) {
-        for (sum, value) in self.sums.iter_mut().zip(self.source) {
-            *sum += self.weight * value;
-        }
-    }
 }
 
 /// The Hann window of a side at a position: 0 at both ends and beyond; 1 for a single position.
