@@ -3,6 +3,26 @@
 
 use crate::error::{EngineError, Result};
 
+/// A shader: one entry point, `main`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shader {
+    /// Name of its file in `shaders/`, without the ending.
+    pub name: &'static str,
+    /// WGSL before stitching.
+    pub source: &'static str,
+}
+
+/// The [`Shader`] of a name.
+macro_rules! shader {
+    ($name:literal) => {
+        $crate::shader::Shader {
+            name: $name,
+            source: include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shaders/", $name, ".wgsl")),
+        }
+    };
+}
+pub(crate) use shader;
+
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),

@@ -1,20 +1,22 @@
-//! The GPU: one device with its queue, its pipelines, and jobs that run on it.
+//! The GPU: one device with its queue, its pipelines, and recordings that run on it.
 //!
 //! This folder and `kernels/*/gpu.rs` are the only places that know `wgpu`. Everything that can
 //! go wrong on a device comes back as [`EngineError::Device`]; the caller then uses the CPU.
 
 mod adapters;
-mod job;
 pub(crate) mod layout;
+mod recording;
+mod stopwatch;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub use adapters::{AdapterInfo, AdapterKind, list_adapters};
-pub(crate) use job::Job;
+pub(crate) use recording::{Recording, Workgroups};
+pub use stopwatch::Phases;
 
 use crate::error::{EngineError, Result};
-use crate::shader;
+use crate::shader::{self, Shader};
 
 /// Largest storage buffer that portable devices bind.
 const BINDING_BYTES: u64 = 128 << 20;
@@ -30,13 +32,18 @@ pub struct Caps {
     pub workgroups: u32,
 }
 
+/// Name of a shader and the constants it is compiled with.
+type PipelineKey = (&'static str, Vec<(&'static str, u32)>);
+
 /// A device that runs kernels.
 pub struct Gpu {
     device: wgpu::Device,
     queue: wgpu::Queue,
     adapter: AdapterInfo,
     caps: Caps,
-    pipelines: Mutex<HashMap<(&'static str, u32), wgpu::ComputePipeline>>,
+    pipelines: Mutex<HashMap<PipelineKey, wgpu::ComputePipeline>>,
+    replaced: HashMap<&'static str, String>,
+    stopwatch: Option<stopwatch::Stopwatch>,
     lost: Arc<Mutex<Option<String>>>,
 }
 
@@ -78,7 +85,16 @@ impl Gpu {
                 .min(BINDING_BYTES),
             workgroups: limits.max_compute_workgroups_per_dimension,
         };
-        Ok(Self { device, queue, adapter: info, caps, pipelines: Mutex::default(), lost })
+        Ok(Self {
+            device,
+            queue,
+            adapter: info,
+            caps,
+            pipelines: Mutex::default(),
+            replaced: HashMap::new(),
+            stopwatch: None,
+            lost,
+        })
     }
 
     /// The same device with lower limits, to test splitting on small images.
@@ -88,6 +104,24 @@ impl Gpu {
             workgroups: caps.workgroups.min(self.caps.workgroups),
         };
         self
+    }
+
+    /// The same device with another source of a shader: for tests that show what a wrong shader does.
+    pub fn with_shader(mut self, name: &'static str, source: String) -> Self {
+        self.replaced.insert(name, source);
+        self.pipelines.get_mut().unwrap_or_else(PoisonError::into_inner).retain(|key, _| key.0 != name);
+        self
+    }
+
+    /// The same device, which measures where time goes and waits between the phases of work.
+    pub fn with_stopwatch(mut self) -> Self {
+        self.stopwatch = Some(stopwatch::Stopwatch::default());
+        self
+    }
+
+    /// What the stopwatch measured since it was last asked; nothing without one.
+    pub fn take_phases(&self) -> Option<Phases> {
+        self.stopwatch.as_ref().map(stopwatch::Stopwatch::take)
     }
 
     /// The adapter that the device belongs to.
@@ -106,29 +140,33 @@ impl Gpu {
         *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some("destroyed".to_owned());
     }
 
-    /// The compiled kernel, for pixels of `bits` bits.
+    /// The compiled shader, with values for its constants such as `BITS`.
     pub(crate) fn pipeline(
         &self,
-        kernel: &'static str,
-        source: &str,
-        bits: u32,
+        shader: &Shader,
+        constants: &[(&'static str, u32)],
     ) -> Result<wgpu::ComputePipeline> {
+        let name = shader.name;
+        let key = (name, constants.to_vec());
         let mut pipelines = self.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&(kernel, bits)) {
+        if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline.clone());
         }
+        let source = self.replaced.get(name).map_or(shader.source, String::as_str);
+        let constants: Vec<_> =
+            constants.iter().map(|(constant, value)| (*constant, f64::from(*value))).collect();
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(kernel),
+            label: Some(name),
             source: wgpu::ShaderSource::Wgsl(shader::stitch(source)?.into()),
         });
         let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some(kernel),
+            label: Some(name),
             layout: None,
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[("BITS", f64::from(bits))],
+                constants: &constants,
                 ..Default::default()
             },
             cache: None,
@@ -136,7 +174,7 @@ impl Gpu {
         if let Some(error) = pollster::block_on(scope.pop()) {
             return Err(device_error(&error));
         }
-        pipelines.insert((kernel, bits), pipeline.clone());
+        pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 

@@ -3,14 +3,15 @@
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::image::{GreyPixel, Plane, Size};
+use crate::shader::Shader;
 
 /// A kernel: its name, its shader, and how its implementations are compared.
 #[derive(Debug)]
 pub struct KernelSpec {
-    /// Name of the kernel, of its shader and of its benchmark.
+    /// Name of the kernel and of its benchmark.
     pub name: &'static str,
-    /// WGSL source before stitching; `None` while the kernel runs on the CPU only.
-    pub source: Option<&'static str>,
+    /// The shaders it is made of, in the order in which they run; none while it runs on the CPU only.
+    pub shaders: &'static [Shader],
     /// How much backends may differ.
     pub tolerance: Tolerance,
     /// Runs the kernel on made-up input.
@@ -20,7 +21,7 @@ pub struct KernelSpec {
 impl KernelSpec {
     /// Whether there is a GPU implementation.
     pub fn has_gpu(&self) -> bool {
-        self.source.is_some()
+        !self.shaders.is_empty()
     }
 }
 

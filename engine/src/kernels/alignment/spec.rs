@@ -8,12 +8,12 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Shifting, cropping and padding.
 pub const APPLY: KernelSpec =
-    KernelSpec { name: "alignment_apply", source: None, tolerance: Tolerance::Exact, sample: sample_apply };
+    KernelSpec { name: "alignment_apply", shaders: &[], tolerance: Tolerance::Exact, sample: sample_apply };
 
 /// Compatible registration.
 pub const COMPATIBLE: KernelSpec = KernelSpec {
     name: "alignment_compatible",
-    source: None,
+    shaders: &[],
     tolerance: Tolerance::Exact,
     sample: sample_compatible,
 };
@@ -21,7 +21,7 @@ pub const COMPATIBLE: KernelSpec = KernelSpec {
 /// Robust registration.
 pub const ROBUST: KernelSpec = KernelSpec {
     name: "alignment_robust",
-    source: None,
+    shaders: &[],
     tolerance: Tolerance::Counts {
         most: 0.05,
         equal_share: 0.0,

@@ -7,12 +7,12 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Halving by 2×2 means.
 pub const SPEC: KernelSpec =
-    KernelSpec { name: "downsample", source: Some(gpu::SOURCE), tolerance: Tolerance::Exact, sample };
+    KernelSpec { name: "downsample", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
 
 /// Halving by 2×2 maxima.
 pub const MAX: KernelSpec = KernelSpec {
     name: "downsample_max",
-    source: Some(gpu::MAX_SOURCE),
+    shaders: &[gpu::MAX_SHADER],
     tolerance: Tolerance::Exact,
     sample: sample_max,
 };
@@ -20,7 +20,7 @@ pub const MAX: KernelSpec = KernelSpec {
 /// Halving label images by 2×2 majorities.
 pub const MODE: KernelSpec = KernelSpec {
     name: "downsample_mode",
-    source: Some(gpu::MODE_SOURCE),
+    shaders: &[gpu::MODE_SHADER],
     tolerance: Tolerance::Exact,
     sample: sample_mode,
 };

@@ -1,12 +1,13 @@
 //! Flat-field correction on the GPU: `shaders/flatfield_apply.wgsl`.
 
-use super::{FlatfieldCorrection, SPEC};
+use super::FlatfieldCorrection;
 use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::image::{GreyPixel, Plane, PlaneRef};
 use crate::kernels::illumination::gpu::{Shading, correct_by_planes};
+use crate::shader::{Shader, shader};
 
-pub(super) const SOURCE: &str = include_str!("../../../../shaders/flatfield_apply.wgsl");
+pub(super) const SHADER: Shader = shader!("flatfield_apply");
 
 /// Corrects images; the planes of the correction are read once for as many as the device takes.
 ///
@@ -20,8 +21,7 @@ pub(crate) fn apply_all<T: GreyPixel>(
 ) -> Result<Vec<Plane<T>>> {
     correction.planes().check(images)?;
     let shading = Shading {
-        kernel: SPEC.name,
-        source: SOURCE,
+        shader: SHADER,
         size: correction.size(),
         first: correction.gain.view(),
         second: correction.dark.view(),

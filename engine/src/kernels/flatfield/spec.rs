@@ -8,7 +8,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 /// Flat-field correction.
 pub const SPEC: KernelSpec = KernelSpec {
     name: "flatfield_apply",
-    source: Some(gpu::SOURCE),
+    shaders: &[gpu::SHADER],
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use super::statistics::{LOGARITHMS, PixelSums};
-use super::{APPLY, Correction, IlluminationSums, SUMS};
+use super::{Correction, IlluminationSums};
 use crate::error::Result;
-use crate::gpu::{Gpu, Job, layout};
+use crate::gpu::{Gpu, Recording, layout};
 use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, PlaneRef, Size};
+use crate::shader::{Shader, shader};
 
-pub(super) const APPLY_SOURCE: &str = include_str!("../../../../shaders/illumination_apply.wgsl");
-pub(super) const SUMS_SOURCE: &str = include_str!("../../../../shaders/illumination_sums.wgsl");
+pub(super) const APPLY_SHADER: Shader = shader!("illumination_apply");
+pub(super) const SUMS_SHADER: Shader = shader!("illumination_sums");
 
 /// Bytes of the sums of one pixel: two of 64 bits.
 const SUM_BYTES: usize = 16;
@@ -26,8 +27,7 @@ pub(crate) fn correct_all<T: GreyPixel>(
 ) -> Result<Vec<Plane<T>>> {
     correction.planes().check(images)?;
     let shading = Shading {
-        kernel: APPLY.name,
-        source: APPLY_SOURCE,
+        shader: APPLY_SHADER,
         size: correction.size(),
         first: correction.exponent.view(),
         second: correction.offset.view(),
@@ -37,10 +37,8 @@ pub(crate) fn correct_all<T: GreyPixel>(
 
 /// A correction by two planes: a shader that imports `shading`, and what it is given.
 pub(crate) struct Shading<'a> {
-    /// Name of the kernel.
-    pub(crate) kernel: &'static str,
-    /// Its shader.
-    pub(crate) source: &'static str,
+    /// The shader.
+    pub(crate) shader: Shader,
     /// Size of the planes, and of the images.
     pub(crate) size: Size,
     /// The first plane.
@@ -64,7 +62,7 @@ pub(crate) fn correct_by_planes<T: GreyPixel>(
     if size.area() == 0 || images.is_empty() {
         return Ok(outputs);
     }
-    let pipeline = gpu.pipeline(shading.kernel, shading.source, T::DEPTH.bits())?;
+    let pipeline = gpu.pipeline(&shading.shader, &[("BITS", T::DEPTH.bits())])?;
     let columns = layout::count(size.width)?;
     let row_words = layout::row_words::<T>(size.width)?;
     let plane_words = layout::row_words::<f32>(size.width)?;
@@ -77,22 +75,28 @@ pub(crate) fn correct_by_planes<T: GreyPixel>(
         let group = layout::images_at_once(gpu.caps(), image_bytes);
         let mut planes = None;
         for (images, outputs) in images.chunks(group).zip(outputs.chunks_mut(group)) {
-            let mut job = Job::new(gpu)?;
+            let mut recording = Recording::new(gpu)?;
             let (first, second) = match planes.take() {
                 Some(planes) => planes,
                 None => (
-                    job.upload(&layout::pack(&shading.first, rows.clone()))?,
-                    job.upload(&layout::pack(&shading.second, rows.clone()))?,
+                    recording.upload(&layout::pack(&shading.first, rows.clone()))?,
+                    recording.upload(&layout::pack(&shading.second, rows.clone()))?,
                 ),
             };
             let parts: Vec<_> = images.iter().map(|image| layout::pack(image, rows.clone())).collect();
-            let input = job.upload_all(&parts)?;
-            let result = job.output(input.size())?;
+            let input = recording.upload_all(&parts)?;
+            let result = recording.output(input.size())?;
             let (image_count, maximum) = (layout::count(images.len())?, T::DEPTH.max_value().into());
             let params = [columns, row_words, row_count, image_count, maximum, 0, 0, 0];
-            job.dispatch(&pipeline, &params, &[&first, &second, &input, &result], row_words, row_count)?;
+            recording.dispatch(
+                &pipeline,
+                &params,
+                &[&first, &second, &input, &result],
+                row_words,
+                row_count,
+            )?;
             let part_bytes = parts.first().map_or(1, |part| part.len());
-            job.read(&result, |bytes| {
+            recording.read(&result, |bytes| {
                 for (output, bytes) in outputs.iter_mut().zip(bytes.chunks_exact(part_bytes)) {
                     layout::unpack(bytes, output, start);
                 }
@@ -135,7 +139,7 @@ fn add_images<T: GreyPixel>(gpu: &Gpu, images: &[&[T]], sums: &mut PixelSums) ->
         return Ok(());
     }
     let per_word = 4 / size_of::<T>();
-    let pipeline = gpu.pipeline(SUMS.name, SUMS_SOURCE, T::DEPTH.bits())?;
+    let pipeline = gpu.pipeline(&SUMS_SHADER, &[("BITS", T::DEPTH.bits())])?;
     let grid = layout::Grid::new(gpu.caps(), (SUM_BYTES * per_word) as u64, pixels.div_ceil(per_word))?;
     let table: &[u32] = match T::DEPTH {
         BitDepth::Eight => &LOGARITHMS[..256],
@@ -146,16 +150,16 @@ fn add_images<T: GreyPixel>(gpu: &Gpu, images: &[&[T]], sums: &mut PixelSums) ->
         let words = part.len().div_ceil(per_word);
         let group = layout::images_at_once(gpu.caps(), 4 * words as u64);
         for images in images.chunks(group) {
-            let mut job = Job::new(gpu)?;
-            let table = job.upload(bytemuck::cast_slice(table))?;
+            let mut recording = Recording::new(gpu)?;
+            let table = recording.table(bytemuck::cast_slice(table))?;
             let parts: Vec<_> = images.iter().map(|image| whole_words(&image[part.clone()])).collect();
-            let input = job.upload_all(&parts)?;
-            let result = job.output((SUM_BYTES * per_word * words) as u64)?;
+            let input = recording.upload_all(&parts)?;
+            let result = recording.output((SUM_BYTES * per_word * words) as u64)?;
             let word_count = layout::count(words)?;
             let params = [word_count, layout::count(images.len())?, grid.columns, 0];
             let rows = word_count.div_ceil(grid.columns);
-            job.dispatch(&pipeline, &params, &[&table, &input, &result], grid.columns, rows)?;
-            job.read(&result, |bytes| sums.add_bytes(part.clone(), bytes))?;
+            recording.dispatch(&pipeline, &params, &[&table, &input, &result], grid.columns, rows)?;
+            recording.read(&result, |bytes| sums.add_bytes(part.clone(), bytes))?;
         }
     }
     Ok(())

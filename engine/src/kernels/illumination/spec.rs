@@ -8,7 +8,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 /// Sums over images: mean, deviation, histogram, percentiles.
 pub const SUMS: KernelSpec = KernelSpec {
     name: "illumination_sums",
-    source: Some(gpu::SUMS_SOURCE),
+    shaders: &[gpu::SUMS_SHADER],
     tolerance: Tolerance::Exact,
     sample: sample_sums,
 };
@@ -16,7 +16,7 @@ pub const SUMS: KernelSpec = KernelSpec {
 /// Illumination correction.
 pub const APPLY: KernelSpec = KernelSpec {
     name: "illumination_apply",
-    source: Some(gpu::APPLY_SOURCE),
+    shaders: &[gpu::APPLY_SHADER],
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -7,7 +7,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Stretching to 8 bits.
 pub const SPEC: KernelSpec =
-    KernelSpec { name: "rescale", source: Some(gpu::SOURCE), tolerance: Tolerance::Exact, sample };
+    KernelSpec { name: "rescale", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
 
 fn sample(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);

@@ -10,7 +10,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 /// Fetch, correct, place, rescale.
 pub const SPEC: KernelSpec = KernelSpec {
     name: "tile",
-    source: None,
+    shaders: &[],
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,
