@@ -26,6 +26,8 @@ pub(crate) use shader;
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
+    ("illumination", include_str!("../../shaders/shared/illumination.wgsl")),
+    ("levels", include_str!("../../shaders/shared/levels.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
 ];
