@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{EngineError, Result};
 use crate::geometry::{MapOffset, Outline};
-use crate::gpu::{self, AdapterInfo, Gpu};
+use crate::gpu::{self, AdapterInfo, Gpu, Phases};
 use crate::image::{GreyPixel, GreyPlane, Histogram, Plane, PlaneRef, Size};
 use crate::kernels::alignment::{self, Registration, Residues, RobustOptions, Shift};
 use crate::kernels::downsample::{Filter, Label};
@@ -202,6 +202,17 @@ impl Engine {
     /// What this engine uses.
     pub fn backend(&self) -> Backend {
         if self.shared.gpu.is_some() { Backend::Gpu } else { Backend::Cpu }
+    }
+
+    /// What each kernel runs on.
+    pub fn kernels(&self) -> &[KernelBackend] {
+        &self.shared.kernels
+    }
+
+    /// Where the time of GPU work went since this was last asked; nothing without a device that
+    /// measures it ([`Gpu::with_stopwatch`]).
+    pub fn take_phases(&self) -> Option<Phases> {
+        self.shared.gpu.as_ref().and_then(Gpu::take_phases)
     }
 
     /// What this engine runs on and why; lists the adapters of this machine.

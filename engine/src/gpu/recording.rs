@@ -170,6 +170,16 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
+    /// Records a copy of one buffer to another one of its size, which zeros were made for.
+    pub(crate) fn copy(&mut self, from: &wgpu::Buffer, to: &wgpu::Buffer) {
+        self.encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+    }
+
+    /// Submits the work and waits until it is done.
+    pub(crate) fn finish(self) -> Result<()> {
+        self.read_all(&[], |_| ())
+    }
+
     /// Submits the work, waits, and hands the bytes of `output` to `use_bytes`.
     pub(crate) fn read(self, output: &wgpu::Buffer, use_bytes: impl FnOnce(&[u8])) -> Result<()> {
         self.read_all(&[(output, output.size())], |outputs| use_bytes(outputs[0]))
