@@ -132,7 +132,7 @@ pub async fn current_statistics(tx: &mut Tx, channel: i64) -> Result<Option<Stat
         StatisticsFile,
         "select id, file
          from illumination_statistics
-         where channel_id = $1
+         where channel_id = $1 and part is null
          order by id desc
          limit 1",
         channel
