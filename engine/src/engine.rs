@@ -475,6 +475,17 @@ impl Engine {
         alignment::cpu::crop(plane.view(), shift, residues)
     }
 
+    /// Cuts what every cycle of a site has out of a shifted plane of either depth; see [`alignment`].
+    ///
+    /// # Errors
+    /// As [`align_crop`](Self::align_crop).
+    pub fn align_crop_grey(&self, plane: &GreyPlane, shift: Shift, residues: Residues) -> Result<GreyPlane> {
+        match plane {
+            GreyPlane::U8(plane) => self.align_crop(plane, shift, residues).map(GreyPlane::U8),
+            GreyPlane::U16(plane) => self.align_crop(plane, shift, residues).map(GreyPlane::U16),
+        }
+    }
+
     /// As [`align_crop`](Self::align_crop), at the size of the plane with zeros around.
     ///
     /// # Errors

@@ -13,6 +13,7 @@ mod deletes;
 mod geometry;
 mod leases;
 mod linked;
+mod multiplexing;
 mod naive;
 mod open_format;
 mod rerun;

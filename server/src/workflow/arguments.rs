@@ -83,6 +83,11 @@ impl Argument {
         Self { name, kind, default, required: false, help }
     }
 
+    /// An argument that must be given.
+    pub const fn required(name: &'static str, kind: ArgumentKind, help: &'static str) -> Self {
+        Self { name, kind, default: Default::Null, required: true, help }
+    }
+
     /// The argument with its value, as clients see it.
     pub fn describe(&self, values: &Arguments) -> Value {
         let choices = match self.kind {

@@ -193,6 +193,7 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/sites/{s}", Read),
         below!("GET", "/cycles", Read).wrong(&[("index", json!("first"))]),
         below!("GET", "/cycles/{y}", Read),
+        below!("GET", "/alignment", Read),
         below!("GET", "/channels", Read),
         below!("GET", "/channels/{c}", Read),
         below!("PUT", "/channels/{c}", Write).required(new_name()).wrong(&no_name),

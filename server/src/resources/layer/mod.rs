@@ -78,6 +78,8 @@ pub struct LayerSource {
     pub limits: Limits,
     /// The statistics its pixels are corrected with, if any.
     pub statistics: Option<StatisticsFile>,
+    /// Row id of the alignment its images are moved by, if any.
+    pub alignment: Option<i64>,
 }
 
 /// A set of illumination statistics.

@@ -1,5 +1,6 @@
 //! The steps of workflows: one file each.
 
+pub mod align;
 pub mod corilla;
 pub mod illuminati;
 pub mod imextract;
@@ -25,6 +26,7 @@ pub const ALL: &[&dyn Step] = &[
     &metaconfig::Metaconfig,
     &imextract::Imextract,
     &corilla::Corilla,
+    &align::Align,
     &illuminati::Illuminati,
 ];
 

@@ -417,19 +417,22 @@ pub async fn insert_layer(
     min_intensity: i64,
     max_intensity: i64,
     statistics: Option<i64>,
+    alignment: Option<i64>,
 ) -> Result<i64> {
     let (id,) = fetch_one!(
         tx,
         (i64,),
-        "insert into channel_layers (channel_id, tpoint, zplane, min_intensity, max_intensity, statistics_id)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into channel_layers (channel_id, tpoint, zplane, min_intensity, max_intensity, statistics_id,
+             alignment_id)
+         values ($1, $2, $3, $4, $5, $6, $7)
          returning id",
         key.channel_id,
         key.tpoint,
         key.zplane,
         min_intensity,
         max_intensity,
-        statistics
+        statistics,
+        alignment
     )?;
     Ok(id)
 }
