@@ -9,6 +9,7 @@ mod downsampling;
 mod flatfield;
 mod illumination;
 mod kernels;
+mod mutants;
 mod outline_vectors;
 mod outlines;
 mod parity;
