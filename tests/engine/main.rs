@@ -10,7 +10,6 @@ mod flatfield;
 mod illumination;
 mod kernels;
 mod mutants;
-mod outline_vectors;
 mod outlines;
 mod parity;
 mod rasterising;
