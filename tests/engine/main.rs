@@ -12,6 +12,7 @@ mod kernels;
 mod mutants;
 mod outlines;
 mod parity;
+mod properties;
 mod rasterising;
 mod registration;
 mod shaders;

@@ -27,9 +27,11 @@ pub struct Vectors {
 }
 
 impl Vectors {
-    /// The folder that [`VARIABLE`] names, else the one that belongs to the tests.
+    /// The folder that [`VARIABLE`] names, from the root of the repository, else the one that belongs to
+    /// the tests.
     pub fn named() -> Self {
-        std::env::var_os(VARIABLE).map_or_else(Self::fixtures, |folder| Self { folder: folder.into() })
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        std::env::var_os(VARIABLE).map_or_else(Self::fixtures, |folder| Self { folder: root.join(folder) })
     }
 
     /// The folder that belongs to the tests.
