@@ -36,10 +36,14 @@
 //! # Ok::<(), tm_engine::EngineError>(())
 //! ```
 //!
-//! Bytes moved per pixel: read 4; and 16 per edge. [`centre`] has the outlines of the original instead.
+//! Bytes moved per pixel: read 4; and 16 per edge. On a GPU, where a scan over pixels numbers the edges: read
+//! 16, write 4; and 8 per edge, which alone come back. [`centre`] has the outlines of the original instead.
 
 pub mod centre;
 pub mod cpu;
+pub mod gpu;
+mod rings;
+mod side;
 mod spec;
 
 pub use spec::SPEC;
