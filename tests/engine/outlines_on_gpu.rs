@@ -165,6 +165,22 @@ fn a_row_of_labels_that_no_binding_holds_is_left_to_the_cpu() {
     }
 }
 
+#[test]
+fn a_device_that_can_bind_next_to_nothing_is_not_used() {
+    for caps in [(0, 1), (4, 1), (7, 1), (1 << 20, 0)] {
+        for gpu in gpus() {
+            let gpu = gpu.with_caps(Caps { binding_bytes: caps.0, workgroups: caps.1 });
+            let result = trace_on(&gpu, &checkerboard(Size::new(1, 1), 1));
+            assert!(matches!(result, Err(EngineError::Device(_))), "{caps:?}: {result:?}");
+        }
+    }
+    // Two words for the sums of a block, two for an edge.
+    for gpu in gpus() {
+        let gpu = gpu.with_caps(Caps { binding_bytes: 8, workgroups: 1 });
+        assert_same_outlines(&gpu, &checkerboard(Size::new(3, 2), 3), "edges one by one");
+    }
+}
+
 /// A device on which `text` of a shader reads otherwise.
 fn with_change(gpu: Gpu, name: &str, text: &str, otherwise: &str) -> Gpu {
     let shader = contours::SPEC.shaders.iter().find(|shader| shader.name == name).expect("a shader");

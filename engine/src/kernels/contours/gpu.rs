@@ -91,10 +91,18 @@ fn band_rows(caps: Caps, width: usize) -> Result<usize> {
     let workgroups = u64::from(caps.workgroups);
     let blocks = usize::try_from(workgroups * workgroups).unwrap_or(usize::MAX);
     let words = usize::try_from(caps.binding_bytes / 4).unwrap_or(usize::MAX);
-    match words.min(blocks.saturating_mul(BLOCK)).min(BAND_PIXELS) / width {
-        0 => Err(EngineError::Device(format!("a row of {width} labels is beyond the limits of the device"))),
-        rows => Ok(rows),
+    let rows = words.min(blocks.saturating_mul(BLOCK)).min(BAND_PIXELS) / width;
+    if rows == 0 || most_edges(caps) == 0 {
+        return Err(EngineError::Device(format!(
+            "a row of {width} labels is beyond the limits of the device"
+        )));
     }
+    Ok(rows)
+}
+
+/// Edges of one output, at most.
+fn most_edges(caps: Caps) -> usize {
+    usize::try_from(caps.binding_bytes).unwrap_or(usize::MAX) / EDGE_BYTES
 }
 
 /// The compiled shaders.
@@ -166,7 +174,7 @@ impl Kernels<'_> {
 
     /// Finds the edges of a band of rows.
     fn run(&self, labels: PlaneRef<'_, i32>, rows: Range<usize>, found: &mut Found) -> Result<()> {
-        let most = usize::try_from(self.gpu.caps().binding_bytes).unwrap_or(usize::MAX) / EDGE_BYTES;
+        let most = most_edges(self.gpu.caps());
         let pixels = rows.len() * labels.size().width;
         let room = (pixels / PIXELS_PER_EDGE).max(LEAST_ROOM).min(most);
         found.begin_band(rows.start);
@@ -182,7 +190,7 @@ impl Kernels<'_> {
         })?;
         added?;
         let total = usize::try_from(total).unwrap_or(usize::MAX);
-        if total > 4 * pixels || most == 0 {
+        if total > 4 * pixels {
             return Err(EngineError::Device(format!("{total} edges of {pixels} pixels are too many")));
         }
         for first in (room..total).step_by(most) {
