@@ -27,7 +27,9 @@ pub(crate) use shader;
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("scan", include_str!("../../shaders/shared/scan.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
+    ("sides", include_str!("../../shaders/shared/sides.wgsl")),
 ];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.

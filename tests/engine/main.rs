@@ -11,6 +11,7 @@ mod illumination;
 mod kernels;
 mod mutants;
 mod outlines;
+mod outlines_on_gpu;
 mod parity;
 mod properties;
 mod rasterising;

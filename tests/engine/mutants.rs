@@ -6,6 +6,7 @@
 //! lowered ones, where images are split. To add a kernel, list its faults in a file of this folder
 //! and name them in [`ALL`]; every kernel with a shader needs [`LEAST`] of them.
 
+mod contours;
 mod halving;
 mod modes;
 mod pixels;
@@ -76,6 +77,22 @@ const ALL: &[Mutants] = &[
     },
     Mutants { kernel: "downsample_mode", shader: "downsample_mode", faults: &[modes::MODE, pixels::PIXELS] },
     Mutants { kernel: "rescale", shader: "rescale", faults: &[rescaling::RESCALE, pixels::PIXELS] },
+    Mutants {
+        kernel: "contours",
+        shader: "contours_count",
+        faults: &[contours::COUNT, contours::SIDES, contours::LABELS],
+    },
+    Mutants { kernel: "contours", shader: "contours_scan", faults: &[contours::SCAN] },
+    Mutants {
+        kernel: "contours",
+        shader: "contours_starts",
+        faults: &[contours::STARTS, contours::SIDES, contours::ORDER, contours::LABELS],
+    },
+    Mutants {
+        kernel: "contours",
+        shader: "contours_emit",
+        faults: &[contours::EMIT, contours::ORDER, contours::LABELS],
+    },
 ];
 
 /// Faults that a kernel with a shader has at least.
