@@ -451,7 +451,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Parameter`] for negative labels, and for a site off the map.
     pub fn trace_outlines(&self, labels: &Plane<i32>, offset: MapOffset) -> Result<Vec<Outline>> {
-        contours::cpu::trace(labels.view(), offset)
+        self.run(
+            contours::SPEC.name,
+            |gpu| contours::gpu::trace(gpu, labels.view(), offset),
+            || contours::cpu::trace(labels.view(), offset),
+        )
     }
 
     /// Moves a plane by whole pixels; what comes from outside is 0. See [`alignment`].

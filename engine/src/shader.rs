@@ -27,8 +27,10 @@ pub(crate) use shader;
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
     ("illumination", include_str!("../../shaders/shared/illumination.wgsl")),
+    ("label_band", include_str!("../../shaders/shared/label_band.wgsl")),
     ("levels", include_str!("../../shaders/shared/levels.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("scan", include_str!("../../shaders/shared/scan.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
 ];
 

@@ -12,6 +12,7 @@ mod illumination;
 mod kernels;
 mod outline_vectors;
 mod outlines;
+mod outlines_on_gpu;
 mod parity;
 mod rasterising;
 mod registration;
