@@ -1,14 +1,16 @@
-// Outlines, 4 of 4: the edges in raster order, each with the one that comes next on its ring.
+// Outlines, 3 of 3: the edges in raster order, each with the one that comes next on its ring; the
+// definition is engine/src/kernels/contours/mod.rs.
 
-#import sides
+#import label_band
 
-@group(0) @binding(4) var<storage, read> starts: array<u32>; // as contours_starts makes them
+@group(0) @binding(4) var<storage, read> starts: array<u32>; // as contours_sides makes them
+@group(0) @binding(5) var<storage, read> sums: array<u32>; // edges before each block, from the second word on
 // Of each edge:
 // * 4 times its pixel, counted from the row above the band, plus its side; the uppermost bit says that it
 //   ends at a pinch point;
 // * the number of the next edge within the band; or the same of its pixel and side, and the uppermost bit,
 //   if that pixel is in the row above or below the band.
-@group(0) @binding(5) var<storage, read_write> edges: array<vec2<u32>>;
+@group(0) @binding(6) var<storage, read_write> edges: array<vec2<u32>>;
 
 const MARK: u32 = 0x80000000u;
 
@@ -16,12 +18,17 @@ fn packed(place: vec2<u32>, side: u32) -> u32 {
     return 4u * (place.y * params.columns + place.x) + side;
 }
 
+// The number of the first edge of a pixel, or of the edge after it where it has none.
+fn first_edge(pixel: u32) -> u32 {
+    return sums[1u + pixel / BLOCK] + (starts[pixel] >> 4u);
+}
+
 fn edge_number(place: vec2<u32>, side: u32) -> u32 {
     if (place.y == 0u || place.y > params.rows) {
         return packed(place, side) | MARK;
     }
-    let start = starts[(place.y - 1u) * params.columns + place.x];
-    return (start >> 4u) + countOneBits(start & ((1u << side) - 1u));
+    let pixel = (place.y - 1u) * params.columns + place.x;
+    return first_edge(pixel) + countOneBits(starts[pixel] & ((1u << side) - 1u));
 }
 
 // The edge along a side that is one, by the labels of the other pixels at its end.
@@ -45,12 +52,15 @@ fn emit(pixel: u32) {
     if (pixel >= params.columns * params.rows) {
         return;
     }
-    let start = starts[pixel];
+    let sides = starts[pixel] & 15u;
+    if (sides == 0u) {
+        return;
+    }
     let place = place_of(pixel);
     // Edges before the first of this output have wrapped around to large numbers.
-    var slot = (start >> 4u) - params.first;
+    var slot = first_edge(pixel) - params.first;
     for (var side = 0u; side < 4u; side++) {
-        if (((start >> side) & 1u) == 1u) {
+        if (((sides >> side) & 1u) == 1u) {
             if (slot < params.room) {
                 edges[slot] = edge(place, side, labels[pixel]);
             }

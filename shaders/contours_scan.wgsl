@@ -1,4 +1,4 @@
-// Outlines, 2 of 4: from the number of edges of each block to the number of edges before it.
+// Outlines, 2 of 3: from the number of edges of each block to the number of edges before it.
 //
 // One workgroup goes through all blocks, 1024 at a time: there are few.
 

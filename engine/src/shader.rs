@@ -26,10 +26,12 @@ pub(crate) use shader;
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
 pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
+    ("illumination", include_str!("../../shaders/shared/illumination.wgsl")),
+    ("label_band", include_str!("../../shaders/shared/label_band.wgsl")),
+    ("levels", include_str!("../../shaders/shared/levels.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
     ("scan", include_str!("../../shaders/shared/scan.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
-    ("sides", include_str!("../../shaders/shared/sides.wgsl")),
 ];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.

@@ -3,6 +3,7 @@
 
 mod alignment;
 mod centre_outlines;
+mod chains;
 mod comparers;
 mod devices;
 mod downsampling;

@@ -194,8 +194,8 @@ fn edges_that_make_no_rings_are_an_error_and_never_followed_without_end() {
     let labels = checkerboard(Size::new(9, 40), 100);
     let changes = [
         // Rings that do not come back to where they began.
-        ("contours_emit", "return (start >> 4u) + ", "return 1u + (start >> 4u) + "),
-        ("contours_emit", "return (start >> 4u) + ", "return min(1u, (start >> 4u)) + "),
+        ("contours_emit", "return first_edge(pixel) + ", "return 1u + first_edge(pixel) + "),
+        ("contours_emit", "return first_edge(pixel) + ", "return min(1u, first_edge(pixel)) + "),
         // Edges of nowhere, and out of order.
         ("contours_emit", "return 4u * (", "return 0x7ffffff0u + 4u * ("),
         ("contours_emit", "edges[slot]", "edges[slot ^ 1u]"),

@@ -9,8 +9,10 @@ pub mod alignment;
 pub mod contours;
 pub mod downsample;
 pub mod flatfield;
+pub mod histogram;
 pub mod illumination;
 pub mod projection;
+pub mod pyramid;
 pub mod rescale;
 pub(crate) mod rows;
 mod shading;
@@ -31,7 +33,10 @@ pub const ALL: &[KernelSpec] = &[
     downsample::SPEC,
     downsample::MAX,
     downsample::MODE,
+    downsample::LEVELS,
+    histogram::SPEC,
     rescale::SPEC,
     tile::SPEC,
+    pyramid::SPEC,
     contours::SPEC,
 ];

@@ -1,10 +1,10 @@
 //! Pixel-edge outlines on the GPU: the device finds the edges and what comes after each, the host follows
 //! them.
 //!
-//! Four dispatches for a band of rows: `shaders/contours_count.wgsl` counts edges, `contours_scan` and
-//! `contours_starts` number them in raster order, and `contours_emit` writes them. How many there are is
+//! Three dispatches for a band of rows: `shaders/contours_sides.wgsl` numbers the edges of each block of pixels
+//! in raster order, `contours_scan` the blocks, and `contours_emit` writes the edges. How many there are is
 //! known only then, so the first output has room for a guess. As long as edges are left, another output
-//! is emitted for them: nothing is counted twice, and nothing is cut off.
+//! is emitted for them: nothing is numbered twice, and nothing is cut off.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -18,15 +18,14 @@ use crate::gpu::{Caps, Gpu, Recording, Workgroups, layout};
 use crate::image::{PlaneRef, Size};
 use crate::shader::{Shader, shader};
 
-pub(super) const COUNT_SHADER: Shader = shader!("contours_count");
+pub(super) const SIDES_SHADER: Shader = shader!("contours_sides");
 pub(super) const SCAN_SHADER: Shader = shader!("contours_scan");
-pub(super) const STARTS_SHADER: Shader = shader!("contours_starts");
 pub(super) const EMIT_SHADER: Shader = shader!("contours_emit");
 
 /// Pixels that one workgroup goes through.
 const BLOCK: usize = 1024;
-/// Pixels of a band, at most: the number of its edges needs 28 bits.
-const BAND_PIXELS: usize = 1 << 26;
+/// Pixels of a band, at most: the places of its edges, and of those around it, need 31 bits.
+const BAND_PIXELS: usize = 1 << 27;
 /// Bytes of an edge.
 const EDGE_BYTES: usize = 8;
 /// The first output of a band has room for one edge in so many pixels: enough for cells of 40 pixels' width
@@ -108,9 +107,8 @@ fn most_edges(caps: Caps) -> usize {
 /// The compiled shaders.
 struct Kernels<'a> {
     gpu: &'a Gpu,
-    count: wgpu::ComputePipeline,
+    sides: wgpu::ComputePipeline,
     scan: wgpu::ComputePipeline,
-    starts: wgpu::ComputePipeline,
     emit: wgpu::ComputePipeline,
 }
 
@@ -118,8 +116,10 @@ struct Kernels<'a> {
 struct Band {
     /// Labels of the row above, of the band, and of the row below.
     labels: [wgpu::Buffer; 3],
-    /// Sides of each pixel, and edges before it.
+    /// Of each pixel, its sides that are edges and the edges before it in its block.
     starts: wgpu::Buffer,
+    /// The number of edges, and of each block those before it.
+    sums: wgpu::Buffer,
     columns: u32,
     rows: u32,
     blocks: u32,
@@ -148,6 +148,7 @@ impl Band {
         Ok(Self {
             labels: [above, band, below],
             starts,
+            sums: recording.output(4 * (1 + u64::from(blocks)))?,
             columns: layout::count(width)?,
             rows: layout::count(rows.len())?,
             blocks,
@@ -165,9 +166,8 @@ impl Kernels<'_> {
     fn new(gpu: &Gpu) -> Result<Kernels<'_>> {
         Ok(Kernels {
             gpu,
-            count: gpu.pipeline(&COUNT_SHADER, &[])?,
+            sides: gpu.pipeline(&SIDES_SHADER, &[])?,
             scan: gpu.pipeline(&SCAN_SHADER, &[])?,
-            starts: gpu.pipeline(&STARTS_SHADER, &[])?,
             emit: gpu.pipeline(&EMIT_SHADER, &[])?,
         })
     }
@@ -181,10 +181,10 @@ impl Kernels<'_> {
 
         let mut recording = Recording::new(self.gpu)?;
         let band = Band::upload(&mut recording, labels, rows, self.gpu.caps())?;
-        let sums = self.number(&mut recording, &band)?;
+        self.number(&mut recording, &band)?;
         let edges = self.emit(&mut recording, &band, 0, room)?;
         let (mut total, mut added) = (0, Ok(()));
-        recording.read_all(&[(&sums, 4), (&edges, edges.size())], |outputs| {
+        recording.read_all(&[(&band.sums, 4), (&edges, edges.size())], |outputs| {
             total = bytemuck::pod_read_unaligned(outputs[0]);
             added = found.add(outputs[1], total);
         })?;
@@ -203,18 +203,13 @@ impl Kernels<'_> {
         Ok(())
     }
 
-    /// Records the numbering of the edges; the first word of the result is how many there are.
-    fn number(&self, recording: &mut Recording<'_>, band: &Band) -> Result<wgpu::Buffer> {
-        let Band { labels: [above, labels, below], starts, .. } = band;
-        let params = band.params(0, 0);
-        let sums = recording.output(4 * (1 + u64::from(band.blocks)))?;
-        let inputs = [above, labels, below, &sums];
-        recording.dispatch_workgroups(&self.count, &params, &inputs, band.workgroups)?;
+    /// Records the numbering of the edges.
+    fn number(&self, recording: &mut Recording<'_>, band: &Band) -> Result<()> {
+        let Band { labels: [above, labels, below], starts, sums, .. } = band;
+        let buffers = [above, labels, below, starts, sums];
+        recording.dispatch_workgroups(&self.sides, &band.params(0, 0), &buffers, band.workgroups)?;
         let one = Workgroups { x: 1, y: 1, z: 1 };
-        recording.dispatch_workgroups(&self.scan, &[band.blocks, 0, 0, 0], &[&sums], one)?;
-        let inputs = [above, labels, below, &sums, starts];
-        recording.dispatch_workgroups(&self.starts, &params, &inputs, band.workgroups)?;
-        Ok(sums)
+        recording.dispatch_workgroups(&self.scan, &[band.blocks, 0, 0, 0], &[sums], one)
     }
 
     /// Records the emission of `room` edges from the one numbered `first` on.
@@ -225,11 +220,11 @@ impl Kernels<'_> {
         first: usize,
         room: usize,
     ) -> Result<wgpu::Buffer> {
-        let Band { labels: [above, labels, below], starts, .. } = band;
+        let Band { labels: [above, labels, below], starts, sums, .. } = band;
         let params = band.params(layout::count(first)?, layout::count(room)?);
         let edges = recording.output((EDGE_BYTES * room) as u64)?;
-        let inputs = [above, labels, below, starts, &edges];
-        recording.dispatch_workgroups(&self.emit, &params, &inputs, band.workgroups)?;
+        let buffers = [above, labels, below, starts, sums, &edges];
+        recording.dispatch_workgroups(&self.emit, &params, &buffers, band.workgroups)?;
         Ok(edges)
     }
 }

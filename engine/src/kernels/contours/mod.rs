@@ -37,7 +37,7 @@
 //! ```
 //!
 //! Bytes moved per pixel: read 4; and 16 per edge. On a GPU, which numbers the edges by a scan over pixels
-//! and sends them back, read 12, write 4; and 8 per edge. [`centre`] has the outlines of the original
+//! and sends them back, read 8, write 4; and 8 per edge. [`centre`] has the outlines of the original
 //! instead.
 
 pub mod centre;

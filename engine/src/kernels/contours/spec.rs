@@ -9,7 +9,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 /// Pixel-edge outlines.
 pub const SPEC: KernelSpec = KernelSpec {
     name: "contours",
-    shaders: &[gpu::COUNT_SHADER, gpu::SCAN_SHADER, gpu::STARTS_SHADER, gpu::EMIT_SHADER],
+    shaders: &[gpu::SIDES_SHADER, gpu::SCAN_SHADER, gpu::EMIT_SHADER],
     tolerance: Tolerance::Exact,
     sample,
 };

@@ -1,5 +1,5 @@
-// Which sides of the pixels of a band of rows are edges; the definition is
-// engine/src/kernels/contours/mod.rs. Sides have the numbers of engine/src/kernels/contours/side.rs.
+// A band of rows of a label image, with the row above and the row below it. Sides of a pixel have the
+// numbers of engine/src/kernels/contours/side.rs: 0 top, 1 left, 2 bottom, 3 right.
 //
 // A *block* is 1024 pixels in raster order, the share of one workgroup of 256 invocations. A *place* is
 // the column and row of a pixel; row 0 is the one above the band, so rows of the band count from 1.
@@ -40,27 +40,8 @@ fn place_of(pixel: u32) -> vec2<u32> {
     return vec2<u32>(pixel % params.columns, 1u + pixel / params.columns);
 }
 
-// Columns and rows to the pixel beyond a side: top, left, bottom, right. -1 is all bits.
+// Columns and rows to the pixel beyond a side; -1 is all bits.
 fn beyond(side: u32) -> vec2<u32> {
     let step = select(0xffffffffu, 1u, side >= 2u);
     return select(vec2<u32>(0u, step), vec2<u32>(step, 0u), (side & 1u) == 1u);
-}
-
-// The sides of a pixel that are edges, one bit each; none beyond the band.
-fn sides_of(pixel: u32) -> u32 {
-    if (pixel >= params.columns * params.rows) {
-        return 0u;
-    }
-    let label = labels[pixel];
-    if (label == 0u) {
-        return 0u;
-    }
-    let place = place_of(pixel);
-    var sides = 0u;
-    for (var side = 0u; side < 4u; side++) {
-        if (label_at(place + beyond(side)) != label) {
-            sides |= 1u << side;
-        }
-    }
-    return sides;
 }
