@@ -8,10 +8,13 @@
 
 mod contours;
 mod halving;
+mod levels;
 mod modes;
 mod pixels;
+mod placing;
 mod rescaling;
 mod shading;
+mod stacks;
 mod sums;
 
 use std::collections::HashMap;
@@ -68,7 +71,7 @@ const ALL: &[Mutants] = &[
     Mutants {
         kernel: "downsample",
         shader: "downsample",
-        faults: &[halving::MEAN, halving::HALVING, pixels::PIXELS],
+        faults: &[halving::MEAN, halving::EDGE, halving::HALVING, pixels::PIXELS],
     },
     Mutants {
         kernel: "downsample_max",
@@ -77,22 +80,49 @@ const ALL: &[Mutants] = &[
     },
     Mutants { kernel: "downsample_mode", shader: "downsample_mode", faults: &[modes::MODE, pixels::PIXELS] },
     Mutants { kernel: "rescale", shader: "rescale", faults: &[rescaling::RESCALE, pixels::PIXELS] },
+    Mutants { kernel: "projection", shader: "projection", faults: &[stacks::PROJECTION, pixels::PIXELS] },
+    Mutants { kernel: "histogram", shader: "histogram", faults: &[stacks::HISTOGRAM, pixels::PIXELS] },
     Mutants {
-        kernel: "contours",
-        shader: "contours_count",
-        faults: &[contours::COUNT, contours::SIDES, contours::LABELS],
+        kernel: "downsample_levels",
+        shader: "downsample_levels",
+        faults: &[
+            halving::MEAN,
+            levels::EDGE,
+            levels::SECOND,
+            levels::LEVELS,
+            levels::EIGHT,
+            levels::SIXTEEN,
+            pixels::PIXELS,
+        ],
     },
+    Mutants {
+        kernel: "downsample_levels",
+        shader: "downsample_levels_max",
+        faults: &[halving::MAX, levels::LEVELS, levels::EIGHT, levels::SIXTEEN, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "tile",
+        shader: "place",
+        faults: &[placing::PLACE, placing::SIXTEEN, shading::ILLUMINATION, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "pyramid",
+        shader: "place",
+        faults: &[placing::PLACE, placing::SIXTEEN, shading::ILLUMINATION, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "pyramid",
+        shader: "downsample_levels",
+        faults: &[halving::MEAN, levels::LEVELS, levels::SIXTEEN],
+    },
+    Mutants {
+        kernel: "pyramid",
+        shader: "downsample_levels_max",
+        faults: &[halving::MAX, levels::LEVELS, levels::EIGHT],
+    },
+    Mutants { kernel: "contours", shader: "contours_sides", faults: &[contours::SIDES, contours::LABELS] },
     Mutants { kernel: "contours", shader: "contours_scan", faults: &[contours::SCAN] },
-    Mutants {
-        kernel: "contours",
-        shader: "contours_starts",
-        faults: &[contours::STARTS, contours::SIDES, contours::ORDER, contours::LABELS],
-    },
-    Mutants {
-        kernel: "contours",
-        shader: "contours_emit",
-        faults: &[contours::EMIT, contours::ORDER, contours::LABELS],
-    },
+    Mutants { kernel: "contours", shader: "contours_emit", faults: &[contours::EMIT, contours::LABELS] },
 ];
 
 /// Faults that a kernel with a shader has at least.

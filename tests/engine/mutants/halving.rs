@@ -1,9 +1,9 @@
-//! Faults of `downsample.wgsl`, `downsample_max.wgsl` and `shared/halving.wgsl`.
+//! Faults of `downsample.wgsl`, `downsample_max.wgsl` and `shared/halving.wgsl`; the rules are those of
+//! `downsample_levels.wgsl` and `downsample_levels_max.wgsl`, too.
 
 use super::{Fault, fault};
 
-/// Of the rule of `downsample`. To a maximum a black row and one seen already are the same, so the edge is
-/// tested here.
+/// Of the rule of `downsample`.
 pub const MEAN: &[Fault] = &[
     fault("means rounded down", "(a + b + c + d + 2u)", "(a + b + c + d)"),
     fault("ties of means rounded down", "(a + b + c + d + 2u)", "(a + b + c + d + 1u)"),
@@ -16,11 +16,6 @@ pub const MEAN: &[Fault] = &[
     fault("carry of a sum lost", "(a + b + c + d + 2u)", "((a + b + c + d + 2u) & 0xffffu)"),
     fault("upper left pixel twice", "(a + b + c + d + 2u)", "(a + a + c + d + 2u)"),
     fault("lower right pixel left out", "(a + b + c + d + 2u)", "(a + b + c + c + 2u)"),
-    fault(
-        "odd bottom edge repeats the last row",
-        " || y >= params.source_rows) {\n        return 0u;\n    }\n    return source[y *",
-        ") {\n        return 0u;\n    }\n    return source[min(y, params.source_rows - 1u) *",
-    ),
 ];
 
 /// Of the rule of `downsample_max`.
@@ -31,11 +26,18 @@ pub const MAX: &[Fault] = &[
     fault("minimum of the lower row", "max(max(a, b), max(c, d))", "max(max(a, b), min(c, d))"),
     fault("minimum of the maxima", "max(max(a, b), max(c, d))", "min(max(a, b), max(c, d))"),
     fault(
-        "brightest value wraps to black",
+        "brightest value of 8 bits wraps to black",
         "max(max(a, b), max(c, d))",
-        "max(max(a, b), max(c, d)) % 0xffffu",
+        "max(max(a, b), max(c, d)) % 0xffu",
     ),
 ];
+
+/// Of the bottom edge, for means only: to a maximum a black row and one seen already are the same.
+pub const EDGE: &[Fault] = &[fault(
+    "odd bottom edge repeats the last row",
+    " || y >= params.source_rows) {\n        return 0u;\n    }\n    return source[y *",
+    ") {\n        return 0u;\n    }\n    return source[min(y, params.source_rows - 1u) *",
+)];
 
 /// Of what both share.
 pub const HALVING: &[Fault] = &[
