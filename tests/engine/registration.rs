@@ -8,6 +8,7 @@ use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::cpu::{CompatibleReference, RobustReference};
 use tm_engine::kernels::alignment::{Clip, RobustOptions, Shift};
 use tm_tests::registration::{Scene, phase_correlation, vignette};
+use tm_tests::vectors::{Vectors, planes};
 
 const SIZE: Size = Size::new(256, 256);
 
@@ -127,6 +128,21 @@ fn robust_registration_finds_every_shift_where_the_classical_methods_miss_some()
     );
     assert!(very_dim[2] <= 5 && very_dim[3] <= 5 && dim_shaded[2] <= 7, "{very_dim:?}, {dim_shaded:?}");
     assert!(dirty[0] <= 3 && dirty[4] <= 5, "dirt outweighs the cells where it is not clipped: {dirty:?}");
+}
+
+/// The images of the vector for the classical method, which must agree with its shifts.
+#[test]
+fn robust_registration_finds_and_accepts_the_shifts_of_noisy_cycles_too() {
+    let vector = Vectors::fixtures().load("align_shift");
+    let cycles = planes::<u16>(&vector.input("cycles"));
+    let targets: Vec<_> = cycles.iter().collect();
+    let reference = &cycles[vector.parse::<usize>("reference_index")];
+    let found = Engine::cpu().register_robust(reference, &targets, &RobustOptions::default());
+    let expected = vector.expected::<i32>("shifts_yx");
+    for (found, expected) in found.expect("cycles of one size").iter().zip(expected.rows()) {
+        assert_eq!(found.shift, Shift::new(expected[0], expected[1]), "{found:?}");
+        assert!(found.is_accepted(), "{found:?}");
+    }
 }
 
 /// Not a check but figures; `cargo test -p tm-tests --test engine -- --ignored --nocapture figures`.
