@@ -388,7 +388,11 @@ impl Engine {
     /// # Errors
     /// None at present.
     pub fn shift<T: GreyPixel>(&self, plane: &Plane<T>, shift: Shift) -> Result<Plane<T>> {
-        Ok(alignment::cpu::shift(plane.view(), shift))
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::shift(gpu, plane.view(), shift),
+            || Ok(alignment::cpu::shift(plane.view(), shift)),
+        )
     }
 
     /// Cuts what every cycle of a site has out of a shifted plane; see [`alignment`].
@@ -401,7 +405,11 @@ impl Engine {
         shift: Shift,
         residues: Residues,
     ) -> Result<Plane<T>> {
-        alignment::cpu::crop(plane.view(), shift, residues)
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::crop(gpu, plane.view(), shift, residues),
+            || alignment::cpu::crop(plane.view(), shift, residues),
+        )
     }
 
     /// As [`align_crop`](Self::align_crop), at the size of the plane with zeros around.
@@ -414,7 +422,11 @@ impl Engine {
         shift: Shift,
         residues: Residues,
     ) -> Result<Plane<T>> {
-        alignment::cpu::pad(plane.view(), shift, residues)
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::pad(gpu, plane.view(), shift, residues),
+            || alignment::cpu::pad(plane.view(), shift, residues),
+        )
     }
 
     /// The shifts of targets by circular correlation, as TissueMAPS; see [`alignment`].

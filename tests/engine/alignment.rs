@@ -1,12 +1,18 @@
 //! Alignment against naive code, and properties.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use tm_engine::image::{GreyPixel, Plane, Rect, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::{Clip, Registration, Residues, RobustOptions, Shift, cpu};
 use tm_engine::{Engine, EngineError};
+use tm_tests::backends::engines;
 use tm_tests::compare::{assert_same, same};
 use tm_tests::registration::Scene;
+
+/// An engine on each backend, opened once: many small cases run on them.
+static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(engines);
 
 fn naive_shift<T: GreyPixel>(plane: &Plane<T>, shift: Shift) -> Plane<T> {
     let size = plane.size();
@@ -81,10 +87,12 @@ proptest! {
         let size = Size::new(height, width);
         let mut noise = Noise::new(seed);
         let (eight, sixteen) = (noise.plane::<u8>(size), noise.plane::<u16>(size));
-        let engine = Engine::cpu();
-        prop_assert_eq!(same(&naive_shift(&eight, shift), &engine.shift(&eight, shift).expect("it works")), Ok(()));
-        let moved = engine.shift(&sixteen, shift).expect("it works");
-        prop_assert_eq!(same(&naive_shift(&sixteen, shift), &moved), Ok(()));
+        for engine in &*ENGINES {
+            let moved = engine.shift(&eight, shift).expect("it works");
+            prop_assert_eq!(same(&naive_shift(&eight, shift), &moved), Ok(()));
+            let moved = engine.shift(&sixteen, shift).expect("it works");
+            prop_assert_eq!(same(&naive_shift(&sixteen, shift), &moved), Ok(()));
+        }
     }
 
     #[test]
@@ -95,8 +103,7 @@ proptest! {
         let plane = Noise::new(seed).plane::<u16>(size);
         let residues = Residues::of(&shifts);
         let place = residues.intersection(size);
-        let engine = Engine::cpu();
-        for shift in &shifts {
+        for (shift, engine) in shifts.iter().flat_map(|shift| ENGINES.iter().map(move |engine| (shift, engine))) {
             let moved = naive_shift(&plane, *shift);
             let cropped = engine.align_crop(&plane, *shift, residues).expect("the shift is one of them");
             prop_assert_eq!(cropped.size(), place.size);

@@ -101,6 +101,8 @@
 //! ```
 
 pub mod cpu;
+pub(crate) mod gpu;
+mod span;
 mod spec;
 
 pub use spec::{APPLY, COMPATIBLE, ROBUST};

@@ -1,14 +1,19 @@
 //! Registry entries of alignment.
 
 use super::cpu::{self, CompatibleReference, RobustReference};
+use super::gpu;
 use super::{Clip, Residues, RobustOptions, Shift};
 use crate::error::Result;
 use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Shifting, cropping and padding.
-pub const APPLY: KernelSpec =
-    KernelSpec { name: "alignment_apply", shaders: &[], tolerance: Tolerance::Exact, sample: sample_apply };
+pub const APPLY: KernelSpec = KernelSpec {
+    name: "alignment_apply",
+    shaders: &[gpu::APPLY_SHADER],
+    tolerance: Tolerance::Exact,
+    sample: sample_apply,
+};
 
 /// Compatible registration.
 pub const COMPATIBLE: KernelSpec = KernelSpec {
@@ -30,23 +35,36 @@ pub const ROBUST: KernelSpec = KernelSpec {
     sample: sample_robust,
 };
 
-fn sample_apply(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+fn sample_apply(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);
     let (eight, sixteen) = (noise.plane::<u8>(size), noise.plane::<u16>(size));
     let mut result = Vec::new();
     let small = Shift::new(i32::from(noise.next_u16() % 7) - 3, i32::from(noise.next_u16() % 7) - 3);
     for shift in [small, Shift::new(-small.x, 40), Shift::default()] {
         let residues = Residues::of(&[shift, small]);
-        result.extend(applied(&eight, shift, residues)?);
-        result.extend(applied(&sixteen, shift, residues)?);
+        result.extend(applied(&eight, shift, residues, backend)?);
+        result.extend(applied(&sixteen, shift, residues, backend)?);
     }
     Ok(result)
 }
 
-fn applied<T: GreyPixel>(plane: &Plane<T>, shift: Shift, residues: Residues) -> Result<Vec<f64>> {
-    let moved = cpu::shift(plane.view(), shift);
-    let cropped = cpu::crop(plane.view(), shift, residues)?;
-    let padded = cpu::pad(plane.view(), shift, residues)?;
+fn applied<T: GreyPixel>(
+    plane: &Plane<T>,
+    shift: Shift,
+    residues: Residues,
+    backend: SampleBackend<'_>,
+) -> Result<Vec<f64>> {
+    let plane = plane.view();
+    let [moved, cropped, padded] = match backend {
+        SampleBackend::Cpu => {
+            [cpu::shift(plane, shift), cpu::crop(plane, shift, residues)?, cpu::pad(plane, shift, residues)?]
+        }
+        SampleBackend::Gpu(gpu) => [
+            gpu::shift(gpu, plane, shift)?,
+            gpu::crop(gpu, plane, shift, residues)?,
+            gpu::pad(gpu, plane, shift, residues)?,
+        ],
+    };
     Ok(values(&moved).chain(values(&cropped)).chain(values(&padded)).collect())
 }
 

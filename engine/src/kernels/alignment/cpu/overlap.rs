@@ -1,47 +1,11 @@
 //! What two planes have in common after one of them is shifted.
 
-use std::ops::Range;
-
 use rayon::prelude::*;
 
 use crate::image::Plane;
 use crate::kernels::alignment::Shift;
+use crate::kernels::alignment::span::Span;
 use crate::simd::{self, RowKernel};
-
-/// Positions along one axis that lie inside a plane both before and after a shift.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    moved: usize,
-    original: usize,
-    /// Number of positions.
-    pub length: usize,
-}
-
-impl Span {
-    /// The positions of a side that is shifted.
-    pub fn of(side: usize, shift: i32) -> Self {
-        let distance = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
-        let length = side.saturating_sub(distance);
-        let offset = if length == 0 { 0 } else { distance };
-        let (moved, original) = if shift < 0 { (0, offset) } else { (offset, 0) };
-        Self { moved, original, length }
-    }
-
-    /// The positions after the shift: those of the reference.
-    pub fn moved(self) -> Range<usize> {
-        self.moved..self.moved + self.length
-    }
-
-    /// The positions before the shift: those of the target.
-    pub fn original(self) -> Range<usize> {
-        self.original..self.original + self.length
-    }
-
-    /// The position before the shift of one after it, if there is one.
-    pub fn source_of(self, position: usize) -> Option<usize> {
-        self.moved().contains(&position).then(|| position - self.moved + self.original)
-    }
-}
 
 /// Correlation of two planes of one size on their overlap after a shift.
 #[derive(Debug, Clone, Copy)]
