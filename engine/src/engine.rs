@@ -439,8 +439,15 @@ impl Engine {
         reference: &Plane<T>,
         targets: &[&Plane<T>],
     ) -> Result<Vec<Shift>> {
-        let reference = alignment::cpu::CompatibleReference::new(reference.view())?;
-        targets.iter().map(|target| reference.register(target.view())).collect()
+        let targets: Vec<_> = targets.iter().map(|target| target.view()).collect();
+        self.run(
+            alignment::COMPATIBLE.name,
+            |gpu| alignment::gpu::register_compatible(gpu, reference.view(), &targets),
+            || {
+                let reference = alignment::cpu::CompatibleReference::new(reference.view())?;
+                targets.iter().map(|target| reference.register(*target)).collect()
+            },
+        )
     }
 
     /// The shifts of targets by whitened correlation, with their quality; see [`alignment`].

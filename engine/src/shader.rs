@@ -25,7 +25,9 @@ pub(crate) use shader;
 
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
 pub const FRAGMENTS: &[(&str, &str)] = &[
+    ("complex", include_str!("../../shaders/shared/complex.wgsl")),
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
+    ("maxima", include_str!("../../shaders/shared/maxima.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
 ];

@@ -156,6 +156,11 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
+    /// Submits the work and waits, where its outputs stay on the device.
+    pub(crate) fn submit(self) -> Result<()> {
+        self.read_all(&[], |_| ())
+    }
+
     /// Submits the work, waits, and hands the bytes of `output` to `use_bytes`.
     pub(crate) fn read(self, output: &wgpu::Buffer, use_bytes: impl FnOnce(&[u8])) -> Result<()> {
         self.read_all(&[(output, output.size())], |outputs| use_bytes(outputs[0]))

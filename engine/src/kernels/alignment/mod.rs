@@ -101,7 +101,9 @@
 //! ```
 
 pub mod cpu;
+mod exact;
 pub(crate) mod gpu;
+mod lags;
 mod span;
 mod spec;
 

@@ -10,7 +10,8 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 /// Shifting, cropping and padding.
 pub const APPLY: KernelSpec = KernelSpec {
     name: "alignment_apply",
-    shaders: &[gpu::APPLY_SHADER],
+    shaders: gpu::APPLY_SHADERS,
+    splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_apply,
 };
@@ -18,7 +19,8 @@ pub const APPLY: KernelSpec = KernelSpec {
 /// Compatible registration.
 pub const COMPATIBLE: KernelSpec = KernelSpec {
     name: "alignment_compatible",
-    shaders: &[],
+    shaders: gpu::COMPATIBLE_SHADERS,
+    splits: false,
     tolerance: Tolerance::Exact,
     sample: sample_compatible,
 };
@@ -27,6 +29,7 @@ pub const COMPATIBLE: KernelSpec = KernelSpec {
 pub const ROBUST: KernelSpec = KernelSpec {
     name: "alignment_robust",
     shaders: &[],
+    splits: false,
     tolerance: Tolerance::Counts {
         most: 0.05,
         equal_share: 0.0,
@@ -80,10 +83,28 @@ fn sample_pair(seed: u64, size: Size) -> (Plane<u16>, Plane<u16>) {
     (reference, target)
 }
 
-fn sample_compatible(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+/// Moved noise, and planes of which several shifts are equally good.
+fn sample_compatible(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let (reference, target) = sample_pair(seed, size);
-    let shift = CompatibleReference::new(reference.view())?.register(target.view())?;
-    Ok(vec![shift.y.into(), shift.x.into()])
+    let coarse = Plane::from_fn(size, |row, column| u8::from((3 * row + 5 * column) % 7 < 3));
+    let mut shifts = compatible(&reference, &target, backend)?;
+    shifts.extend(compatible(&coarse, &cpu::shift(coarse.view(), Shift::new(2, -1)), backend)?);
+    Ok(shifts.into_iter().flat_map(|shift| [shift.y.into(), shift.x.into()]).collect())
+}
+
+fn compatible<T: GreyPixel>(
+    reference: &Plane<T>,
+    target: &Plane<T>,
+    backend: SampleBackend<'_>,
+) -> Result<Vec<Shift>> {
+    let (reference, targets) = (reference.view(), [target.view(), reference.view()]);
+    match backend {
+        SampleBackend::Cpu => {
+            let reference = CompatibleReference::new(reference)?;
+            targets.into_iter().map(|target| reference.register(target)).collect()
+        }
+        SampleBackend::Gpu(gpu) => gpu::register_compatible(gpu, reference, &targets),
+    }
 }
 
 fn sample_robust(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {

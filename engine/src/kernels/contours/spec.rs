@@ -8,7 +8,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 
 /// Pixel-edge outlines.
 pub const SPEC: KernelSpec =
-    KernelSpec { name: "contours", shaders: &[], tolerance: Tolerance::Exact, sample };
+    KernelSpec { name: "contours", shaders: &[], splits: true, tolerance: Tolerance::Exact, sample };
 
 /// Objects of 1 to 8 pixels' width, some with holes, many touching; all numbers of all outlines.
 fn sample(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {

@@ -7,7 +7,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 
 /// Maximum projection.
 pub const SPEC: KernelSpec =
-    KernelSpec { name: "projection", shaders: &[], tolerance: Tolerance::Exact, sample };
+    KernelSpec { name: "projection", shaders: &[], splits: true, tolerance: Tolerance::Exact, sample };
 
 fn sample(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);

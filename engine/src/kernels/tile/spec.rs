@@ -11,6 +11,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 pub const SPEC: KernelSpec = KernelSpec {
     name: "tile",
     shaders: &[],
+    splits: true,
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -3,12 +3,12 @@
 use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 
-use super::fourier::{Spectrum, Transform, fast_length};
+use super::fourier::{Spectrum, Transform};
 use super::overlap::Overlap;
 use super::whiten::{hann, whitened};
-use super::{check_same_size, check_size, signed, widened};
 use crate::error::Result;
 use crate::image::{GreyPixel, Plane, PlaneRef, Size};
+use crate::kernels::alignment::lags::{check_same_size, check_size, fast_length, signed, widened};
 use crate::kernels::alignment::{Registration, RobustOptions, Shift, SubpixelShift};
 use crate::simd::{self, RowKernel};
 

@@ -7,7 +7,7 @@ use crate::kernels::alignment::span::Transfer;
 use crate::kernels::alignment::{Residues, Shift};
 use crate::shader::{Shader, shader};
 
-pub(in super::super) const SHADER: Shader = shader!("alignment_apply");
+pub(super) const SHADER: Shader = shader!("alignment_apply");
 
 /// Moves a plane, in bands of rows as large as the device allows.
 ///
