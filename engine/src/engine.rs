@@ -461,8 +461,15 @@ impl Engine {
         targets: &[&Plane<T>],
         options: &RobustOptions,
     ) -> Result<Vec<Registration>> {
-        let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
-        targets.iter().map(|target| reference.register(target.view())).collect()
+        let targets: Vec<_> = targets.iter().map(|target| target.view()).collect();
+        self.run(
+            alignment::ROBUST.name,
+            |gpu| alignment::gpu::register_robust(gpu, reference.view(), &targets, options),
+            || {
+                let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
+                targets.iter().map(|target| reference.register(*target)).collect()
+            },
+        )
     }
 
     /// Runs a kernel on its backend; what the device cannot do, the CPU does.

@@ -29,7 +29,9 @@ pub const FRAGMENTS: &[(&str, &str)] = &[
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
     ("maxima", include_str!("../../shaders/shared/maxima.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("reflect", include_str!("../../shaders/shared/reflect.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
+    ("sums", include_str!("../../shaders/shared/sums.wgsl")),
 ];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.

@@ -61,12 +61,38 @@ fn rolled(plane: &Plane<u16>, shift: Shift) -> Plane<u16> {
     })
 }
 
+/// The shift of the same effect on a plane moved in a circle whose components are not above half the
+/// side.
+fn rolled_back(shift: Shift, size: Size) -> Shift {
+    let along = |shift: i32, side: usize| {
+        let index = shift.rem_euclid(side as i32);
+        if index > side as i32 / 2 { index - side as i32 } else { index }
+    };
+    Shift::new(along(shift.y, size.height), along(shift.x, size.width))
+}
+
 fn robust(reference: &Plane<u16>, target: &Plane<u16>, options: &RobustOptions) -> Registration {
     Engine::cpu().register_robust(reference, &[target], options).expect("planes of one size")[0]
 }
 
+/// What each backend finds.
+fn robust_everywhere(
+    reference: &Plane<u16>,
+    target: &Plane<u16>,
+    options: &RobustOptions,
+) -> Vec<Registration> {
+    let register = |engine: &Engine| engine.register_robust(reference, &[target], options);
+    ENGINES.iter().map(|engine| register(engine).expect("planes of one size")[0]).collect()
+}
+
+/// The shift that every backend finds.
 fn compatible(reference: &Plane<u16>, target: &Plane<u16>) -> Shift {
-    Engine::cpu().register_compatible(reference, &[target]).expect("planes of one size")[0]
+    let mut shifts = ENGINES
+        .iter()
+        .map(|engine| engine.register_compatible(reference, &[target]).expect("planes of one size")[0]);
+    let expected = shifts.next().expect("the CPU is a backend");
+    assert!(shifts.all(|shift| shift == expected), "backends agree on planes of {}", reference.size());
+    expected
 }
 
 /// Pixels that may be anything, and often tie.
@@ -187,7 +213,7 @@ proptest! {
             for clip in [Clip::Off, Clip::Percentile(99.5), Clip::Value(2)] {
                 let options = RobustOptions { max_shift_px, clip, ..RobustOptions::default() };
                 for (reference, target) in [(&one, &other), (&other, &one), (&one, &one), (&other, &other)] {
-                    let found = robust(reference, target, &options);
+                    for found in robust_everywhere(reference, target, &options) {
                     prop_assert!((0.0..=1.0).contains(&found.quality), "{:?}", found);
                     prop_assert!((0.0..=1.0).contains(&found.threshold), "{:?}", found);
                     prop_assert!(found.error() >= 0.0, "{:?}", found);
@@ -199,6 +225,7 @@ proptest! {
                     if std::ptr::eq(reference, target) {
                         prop_assert_eq!(found.shift, Shift::default());
                         prop_assert_eq!((found.subpixel.y, found.subpixel.x), (0.0, 0.0));
+                    }
                     }
                 }
             }
@@ -219,11 +246,12 @@ proptest! {
         let mut scene = Scene::new(seed, size, 80);
         let (reference, target) = (scene.view(Shift::default()), scene.view(shift));
         let (reference, target) = (scene.exposed(&reference, 1.0), scene.exposed(&target, 1.0));
-        let found = robust(&reference, &target, &RobustOptions::default());
-        prop_assert_eq!(found.shift, shift, "{:?}", found);
-        prop_assert!(found.is_accepted(), "{:?}", found);
-        prop_assert!((found.subpixel.y - f64::from(shift.y)).abs() <= 0.25, "{:?}", found);
-        prop_assert!((found.subpixel.x - f64::from(shift.x)).abs() <= 0.25, "{:?}", found);
+        for found in robust_everywhere(&reference, &target, &RobustOptions::default()) {
+            prop_assert_eq!(found.shift, shift, "{:?}", found);
+            prop_assert!(found.is_accepted(), "{:?}", found);
+            prop_assert!((found.subpixel.y - f64::from(shift.y)).abs() <= 0.25, "{:?}", found);
+            prop_assert!((found.subpixel.x - f64::from(shift.x)).abs() <= 0.25, "{:?}", found);
+        }
     }
 
     #[test]
@@ -237,10 +265,11 @@ proptest! {
         let textured = Plane::new(size, textured).expect("one value per pixel");
         let noisy = Plane::from_fn(size, |_, _| level + noise.next_u16() % 50);
         for (reference, target) in [(&flat, &flat), (&flat, &other), (&flat, &textured), (&noisy, &flat)] {
-            let found = robust(reference, target, &RobustOptions::default());
-            prop_assert!(!found.is_accepted(), "{:?}", found);
-            prop_assert_eq!((found.quality, found.shift), (0.0, Shift::default()));
-            prop_assert_eq!(found.error(), f64::INFINITY);
+            for found in robust_everywhere(reference, target, &RobustOptions::default()) {
+                prop_assert!(!found.is_accepted(), "{:?}", found);
+                prop_assert_eq!((found.quality, found.shift), (0.0, Shift::default()));
+                prop_assert_eq!(found.error(), f64::INFINITY);
+            }
         }
     }
 }
@@ -273,10 +302,13 @@ fn shifts_beyond_half_the_side_are_found_where_they_are_allowed() {
     let (reference, target) = (scene.view(Shift::default()), scene.view(shift));
     let (reference, target) = (scene.exposed(&reference, 1.0), scene.exposed(&target, 1.0));
     let wide = RobustOptions { max_shift_px: Some(230), ..RobustOptions::default() };
-    assert_eq!(robust(&reference, &target, &wide).shift, shift);
+    for found in robust_everywhere(&reference, &target, &wide) {
+        assert_eq!(found.shift, shift);
+    }
     let narrow = RobustOptions { max_shift_px: Some(30), ..wide };
-    let found = robust(&reference, &target, &narrow);
-    assert!(!found.is_accepted() && found.shift.y.abs() <= 30, "{found:?}");
+    for found in robust_everywhere(&reference, &target, &narrow) {
+        assert!(!found.is_accepted() && found.shift.y.abs() <= 30, "{found:?}");
+    }
 }
 
 #[test]
@@ -334,6 +366,25 @@ fn the_brightest_planes_do_not_overflow_and_a_plane_of_one_value_does_not_move()
 }
 
 #[test]
+fn planes_whose_sides_are_primes_register_alike_on_every_backend() {
+    for (height, width) in [(211, 131), (1, 7), (7, 1), (97, 1), (1, 509), (2, 113), (64, 127), (127, 90)] {
+        let size = Size::new(height, width);
+        let mut noise = Noise::new(11);
+        let reference = noise.plane::<u16>(size);
+        for shift in [Shift::new(0, 2), Shift::new(-1, 1), Shift::new(height as i32 / 2, -(width as i32) / 2)]
+        {
+            assert_eq!(
+                compatible(&rolled(&reference, shift), &reference),
+                rolled_back(shift, size),
+                "{size}"
+            );
+        }
+        let unrelated = noise.plane::<u16>(size);
+        compatible(&reference, &unrelated);
+    }
+}
+
+#[test]
 fn equal_correlations_go_to_the_smaller_shift_and_half_an_even_side_is_positive() {
     // Stripes of period 8: eight columns to either side are as good as none.
     let stripes = Plane::from_fn(Size::new(16, 64), |_, column| if column % 8 < 3 { 900 } else { 7 });
@@ -354,8 +405,9 @@ fn small_identical_planes_do_not_move_by_fractions_either() {
         for plane in
             [noise.plane::<u16>(size), Plane::from_fn(size, |row, column| (900 * row + 70 * column) as u16)]
         {
-            let found = robust(&plane, &plane, &RobustOptions::default());
-            assert_eq!((found.shift, found.subpixel), (Shift::default(), Default::default()), "{size}");
+            for found in robust_everywhere(&plane, &plane, &RobustOptions::default()) {
+                assert_eq!((found.shift, found.subpixel), (Shift::default(), Default::default()), "{size}");
+            }
         }
     }
 }

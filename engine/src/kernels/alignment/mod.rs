@@ -104,8 +104,11 @@ pub mod cpu;
 mod exact;
 pub(crate) mod gpu;
 mod lags;
+mod overlap;
+mod robust;
 mod span;
 mod spec;
+mod whitening;
 
 pub use spec::{APPLY, COMPATIBLE, ROBUST};
 

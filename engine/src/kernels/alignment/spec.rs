@@ -2,7 +2,7 @@
 
 use super::cpu::{self, CompatibleReference, RobustReference};
 use super::gpu;
-use super::{Clip, Residues, RobustOptions, Shift};
+use super::{Clip, Registration, Residues, RobustOptions, Shift};
 use crate::error::Result;
 use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
@@ -28,12 +28,13 @@ pub const COMPATIBLE: KernelSpec = KernelSpec {
 /// Robust registration.
 pub const ROBUST: KernelSpec = KernelSpec {
     name: "alignment_robust",
-    shaders: &[],
+    shaders: gpu::ROBUST_SHADERS,
     splits: false,
     tolerance: Tolerance::Counts {
-        most: 0.05,
+        most: 1.0,
         equal_share: 0.0,
-        because: "sums of floats depend on their order; one step of the sub-pixel shift is 0.05 px",
+        because: "32-bit floats: whole pixels are equal, the sub-pixel shift within one step of 0.05 px, \
+                  quality and threshold within a thousandth",
     },
     sample: sample_robust,
 };
@@ -107,9 +108,25 @@ fn compatible<T: GreyPixel>(
     }
 }
 
-fn sample_robust(seed: u64, size: Size, _backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+/// In units of the tolerance, so that shifts in whole pixels are equal or far apart.
+fn sample_robust(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let (reference, target) = sample_pair(seed, size);
     let options = RobustOptions { clip: Clip::Off, ..RobustOptions::default() };
-    let found = RobustReference::new(reference.view(), &options)?.register(target.view())?;
-    Ok(vec![found.subpixel.y, found.subpixel.x, found.quality, found.threshold])
+    let targets = [target.view(), reference.view()];
+    let found = match backend {
+        SampleBackend::Cpu => {
+            let reference = RobustReference::new(reference.view(), &options)?;
+            targets.into_iter().map(|target| reference.register(target)).collect::<Result<Vec<_>>>()?
+        }
+        SampleBackend::Gpu(gpu) => gpu::register_robust(gpu, reference.view(), &targets, &options)?,
+    };
+    let steps = f64::from(options.upsampling);
+    Ok(found
+        .into_iter()
+        .flat_map(|Registration { shift, subpixel, quality, threshold }| {
+            let whole = [shift.y, shift.x].map(|pixels| 1e3 * f64::from(pixels));
+            let fine = [subpixel.y, subpixel.x].map(|pixels| (steps * pixels).round());
+            whole.into_iter().chain(fine).chain([1e3 * quality, 1e3 * threshold])
+        })
+        .collect())
 }

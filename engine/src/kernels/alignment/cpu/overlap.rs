@@ -1,54 +1,34 @@
-//! What two planes have in common after one of them is shifted.
+//! Correlation of two planes where they overlap.
 
 use rayon::prelude::*;
 
 use crate::image::Plane;
 use crate::kernels::alignment::Shift;
+use crate::kernels::alignment::overlap::{Overlap, total};
 use crate::kernels::alignment::span::Span;
 use crate::simd::{self, RowKernel};
 
-/// Correlation of two planes of one size on their overlap after a shift.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Overlap {
-    /// Normalised correlation, -1 to 1; 0 where either plane is 0 throughout.
-    pub correlation: f64,
-    /// Number of pixels.
-    pub pixels: usize,
-}
-
-impl Overlap {
-    /// Compares `reference[r, c]` with `target[r - y, c - x]`.
-    pub fn of(reference: &Plane<f64>, target: &Plane<f64>, shift: Shift) -> Self {
-        let size = reference.size();
-        let (rows, columns) = (Span::of(size.height, shift.y), Span::of(size.width, shift.x));
-        // Sums of rows are added in the order of rows, whichever thread made them.
-        let sums: Vec<[f64; 3]> = rows
-            .moved()
-            .into_par_iter()
-            .zip(rows.original())
-            .with_min_len(64)
-            .map(|(row, source)| {
-                let mut sums = [0.0; 3];
-                simd::run(Products {
-                    reference: &reference.row(row)[columns.moved()],
-                    target: &target.row(source)[columns.original()],
-                    sums: &mut sums,
-                });
-                sums
-            })
-            .collect();
-        let [both, of_reference, of_target] = sums
-            .iter()
-            .fold([0.0; 3], |total, row| [total[0] + row[0], total[1] + row[1], total[2] + row[2]]);
-        let norm = of_reference.sqrt() * of_target.sqrt();
-        let correlation = if norm > 0.0 { (both / norm).clamp(-1.0, 1.0) } else { 0.0 };
-        Self { correlation, pixels: rows.length * columns.length }
-    }
-
-    /// How unlikely the correlation is by chance, up to a factor that all shifts share.
-    pub fn significance(self) -> f64 {
-        self.correlation * (self.pixels as f64).sqrt()
-    }
+/// Compares `reference[r, c]` with `target[r - y, c - x]`.
+pub(super) fn overlap(reference: &Plane<f64>, target: &Plane<f64>, shift: Shift) -> Overlap {
+    let size = reference.size();
+    let (rows, columns) = (Span::of(size.height, shift.y), Span::of(size.width, shift.x));
+    // Sums of rows are added in the order of rows, whichever thread made them.
+    let sums: Vec<[f64; 3]> = rows
+        .moved()
+        .into_par_iter()
+        .zip(rows.original())
+        .with_min_len(64)
+        .map(|(row, source)| {
+            let mut sums = [0.0; 3];
+            simd::run(Products {
+                reference: &reference.row(row)[columns.moved()],
+                target: &target.row(source)[columns.original()],
+                sums: &mut sums,
+            });
+            sums
+        })
+        .collect();
+    Overlap::of(total(&sums), rows.length * columns.length)
 }
 
 /// `Σ r·t`, `Σ r²`, `Σ t²`.

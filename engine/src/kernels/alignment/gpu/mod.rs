@@ -7,9 +7,12 @@ mod apply;
 mod compatible;
 mod fourier;
 mod maxima;
+mod robust;
+mod whitened;
 
 pub(crate) use apply::{crop, pad, shift};
 pub(crate) use compatible::register_compatible;
+pub(crate) use robust::register_robust;
 
 use crate::shader::Shader;
 
@@ -21,4 +24,17 @@ pub(super) const COMPATIBLE_SHADERS: &[Shader] = &[
     maxima::SCORES_SHADER,
     maxima::HIGHEST_SHADER,
     maxima::COLLECT_SHADER,
+];
+pub(super) const ROBUST_SHADERS: &[Shader] = &[
+    whitened::COLUMNS_SHADER,
+    whitened::ROWS_SHADER,
+    whitened::WINDOW_SHADER,
+    fourier::SHADER,
+    whitened::POWER_SHADER,
+    fourier::MULTIPLY_SHADER,
+    maxima::SCORES_SHADER,
+    maxima::HIGHEST_SHADER,
+    maxima::COLLECT_SHADER,
+    robust::OVERLAP_SHADER,
+    robust::TURN_SHADER,
 ];
