@@ -55,6 +55,8 @@ struct Registrar<'a> {
     plan: &'a Plan,
     transform: Transform,
     whitening: Whitening,
+    /// Those of windowed planes.
+    lags: [Vec<RelativeLag>; 2],
 }
 
 impl<'a> Registrar<'a> {
@@ -63,7 +65,7 @@ impl<'a> Registrar<'a> {
         let transform = Transform::new(gpu, &mut recording, plan.padded)?;
         let whitening = Whitening::new(&mut recording, plan)?;
         recording.submit()?;
-        Ok(Self { gpu, plan, transform, whitening })
+        Ok(Self { gpu, plan, transform, whitening, lags: plan.lags(Window::Hann) })
     }
 
     fn prepare<T: GreyPixel>(&self, source: PlaneRef<'_, T>) -> Result<Whitened> {
@@ -75,10 +77,9 @@ impl<'a> Registrar<'a> {
         &self,
         mut recording: Recording<'_>,
         correlation: &wgpu::Buffer,
-        window: Window,
+        [rows, columns]: &[Vec<RelativeLag>; 2],
     ) -> Result<Vec<Shift>> {
-        let [rows, columns] = self.plan.lags(window);
-        let (row_lags, column_lags) = (device_lags(&rows)?, device_lags(&columns)?);
+        let (row_lags, column_lags) = (device_lags(rows)?, device_lags(columns)?);
         let scores = Scores::new(
             self.gpu,
             &mut recording,
@@ -178,7 +179,10 @@ impl Correlator for Registrar<'_> {
         };
         let spectrum = self.transform.correlate(&mut recording, &of_reference, &of_target)?;
         let correlation = self.transform.run(&mut recording, &spectrum, Direction::Inverse)?;
-        let peaks = self.peaks(recording, &correlation, window)?;
+        let peaks = match window {
+            Window::Hann => self.peaks(recording, &correlation, &self.lags)?,
+            Window::Whole => self.peaks(recording, &correlation, &self.plan.lags(window))?,
+        };
         Ok((spectrum, peaks))
     }
 
