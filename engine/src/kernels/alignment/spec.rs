@@ -3,7 +3,7 @@
 use super::cpu::{self, CompatibleReference, RobustReference};
 use super::gpu;
 use super::{Clip, Registration, Residues, RobustOptions, Shift};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
@@ -84,27 +84,39 @@ fn sample_pair(seed: u64, size: Size) -> (Plane<u16>, Plane<u16>) {
     (reference, target)
 }
 
-/// Moved noise, and planes of which several shifts are equally good.
+/// Pairs that a device decides by itself: moved noise, and spots in opposite corners, which lie next
+/// to each other in a circle. And stripes, of which several shifts are equally good.
 fn sample_compatible(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let (reference, target) = sample_pair(seed, size);
-    let coarse = Plane::from_fn(size, |row, column| u8::from((3 * row + 5 * column) % 7 < 3));
-    let mut shifts = compatible(&reference, &target, backend)?;
-    shifts.extend(compatible(&coarse, &cpu::shift(coarse.view(), Shift::new(2, -1)), backend)?);
+    let last = (size.height.saturating_sub(1), size.width.saturating_sub(1));
+    let spot = |at| Plane::from_fn(size, |row, column| u16::from((row, column) == at) << 15);
+    let (last_spot, first_spot) = (spot(last), spot((0, 0)));
+    let mut shifts = vec![
+        decided(&reference, &target, backend)?,
+        decided(&target, &reference, backend)?,
+        decided(&last_spot, &first_spot, backend)?,
+        decided(&first_spot, &last_spot, backend)?,
+    ];
+    let stripes = Plane::from_fn(size, |row, column| u8::from((3 * row + 5 * column) % 7 < 3));
+    let (reference, moved) = (stripes.view(), cpu::shift(stripes.view(), Shift::new(2, -1)));
+    let targets = [moved.view(), reference];
+    shifts.extend(match backend {
+        SampleBackend::Cpu => {
+            let reference = CompatibleReference::new(reference)?;
+            targets.into_iter().map(|target| reference.register(target)).collect::<Result<Vec<_>>>()?
+        }
+        SampleBackend::Gpu(gpu) => gpu::register_compatible(gpu, reference, &targets)?,
+    });
     Ok(shifts.into_iter().flat_map(|shift| [shift.y.into(), shift.x.into()]).collect())
 }
 
-fn compatible<T: GreyPixel>(
-    reference: &Plane<T>,
-    target: &Plane<T>,
-    backend: SampleBackend<'_>,
-) -> Result<Vec<Shift>> {
-    let (reference, targets) = (reference.view(), [target.view(), reference.view()]);
+/// The shift of a pair of which it is an error that a device leaves it to the CPU.
+fn decided(reference: &Plane<u16>, target: &Plane<u16>, backend: SampleBackend<'_>) -> Result<Shift> {
     match backend {
-        SampleBackend::Cpu => {
-            let reference = CompatibleReference::new(reference)?;
-            targets.into_iter().map(|target| reference.register(target)).collect()
-        }
-        SampleBackend::Gpu(gpu) => gpu::register_compatible(gpu, reference, &targets),
+        SampleBackend::Cpu => CompatibleReference::new(reference.view())?.register(target.view()),
+        SampleBackend::Gpu(gpu) => gpu::CompatibleReference::new(gpu, reference.view())?
+            .register(target.view())?
+            .ok_or_else(|| EngineError::Device("a pair without ties was not decided".to_owned())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fourier::{Direction, Transform};
 use super::maxima::{Lag, Maxima, Scores};
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::gpu::{Gpu, Recording, layout};
 use crate::image::{GreyPixel, Plane, PlaneRef, Size};
 use crate::kernels::alignment::exact::{MOST_EXACT, best_of, candidates, mean_and_norm, rounding};
@@ -22,14 +22,7 @@ pub(crate) fn register_compatible<T: GreyPixel>(
     reference: PlaneRef<'_, T>,
     targets: &[PlaneRef<'_, T>],
 ) -> Result<Vec<Shift>> {
-    check_size(reference.size())?;
-    for target in targets {
-        check_same_size(reference.size(), target.size())?;
-    }
-    if reference.size().area() == 0 {
-        return Ok(vec![Shift::default(); targets.len()]);
-    }
-    let on_gpu = Reference::new(gpu, reference)?;
+    let on_gpu = CompatibleReference::new(gpu, reference)?;
     let mut on_cpu = None;
     let mut shifts = Vec::with_capacity(targets.len());
     for target in targets {
@@ -49,20 +42,33 @@ pub(crate) fn register_compatible<T: GreyPixel>(
 }
 
 /// The reference of a site, transformed once for all its targets.
-struct Reference<'a> {
+pub(crate) struct CompatibleReference<'a> {
     gpu: &'a Gpu,
     pixels: Plane<u16>,
-    norm: f64,
+    /// Nothing for a plane without pixels.
+    transformed: Option<Transformed>,
+}
+
+struct Transformed {
     padded: Size,
     transform: Transform,
     spectrum: wgpu::Buffer,
+    norm: f64,
     lags: [Vec<Lag>; 2],
 }
 
-impl<'a> Reference<'a> {
-    fn new<T: GreyPixel>(gpu: &'a Gpu, reference: PlaneRef<'_, T>) -> Result<Self> {
+impl<'a> CompatibleReference<'a> {
+    /// Transforms a reference.
+    ///
+    /// # Errors
+    /// As [`register_compatible`].
+    pub(crate) fn new<T: GreyPixel>(gpu: &'a Gpu, reference: PlaneRef<'_, T>) -> Result<Self> {
+        let size = reference.size();
+        check_size(size)?;
         let pixels = widened(reference);
-        let size = pixels.size();
+        if size.area() == 0 {
+            return Ok(Self { gpu, pixels, transformed: None });
+        }
         let padded = Size::new(padded_length(size.height), padded_length(size.width));
         check_size(padded)?;
         let (mean, norm) = mean_and_norm(&pixels);
@@ -72,34 +78,45 @@ impl<'a> Reference<'a> {
         let spectrum = transform.run(&mut recording, &loaded, Direction::Forward)?;
         recording.submit()?;
         let lags = [circular_lags(size.height, padded.height)?, circular_lags(size.width, padded.width)?];
-        Ok(Self { gpu, pixels, norm, padded, transform, spectrum, lags })
+        let transformed = Transformed { padded, transform, spectrum, norm, lags };
+        Ok(Self { gpu, pixels, transformed: Some(transformed) })
     }
 
     /// The shift of a target; nothing where more shifts are within rounding of the best one than are
     /// compared exactly.
-    fn register<T: GreyPixel>(&self, target: PlaneRef<'_, T>) -> Result<Option<Shift>> {
-        let Self { gpu, transform, .. } = self;
+    ///
+    /// # Errors
+    /// As [`register_compatible`].
+    pub(crate) fn register<T: GreyPixel>(&self, target: PlaneRef<'_, T>) -> Result<Option<Shift>> {
+        check_same_size(self.pixels.size(), target.size())?;
+        let gpu = self.gpu;
+        let Some(Transformed { padded, transform, spectrum, norm, lags }) = &self.transformed else {
+            return Ok(Some(Shift::default()));
+        };
         let pixels = widened(target);
-        let (mean, norm) = mean_and_norm(&pixels);
-        let norms = self.norm * norm;
+        let (mean, target_norm) = mean_and_norm(&pixels);
+        let norms = norm * target_norm;
         if norms == 0.0 {
             // All shifts are equally good.
             return Ok(Some(Shift::default()));
         }
         let mut recording = Recording::new(gpu)?;
         let loaded = load(gpu, &mut recording, target, transform, mean)?;
-        let spectrum = transform.run(&mut recording, &loaded, Direction::Forward)?;
-        let product = transform.correlate(&mut recording, &self.spectrum, &spectrum)?;
+        let of_target = transform.run(&mut recording, &loaded, Direction::Forward)?;
+        let product = transform.correlate(&mut recording, spectrum, &of_target)?;
         let correlation = transform.run(&mut recording, &product, Direction::Inverse)?;
-        let [rows, columns] = &self.lags;
+        let [rows, columns] = lags;
         let scores =
             Scores::new(gpu, &mut recording, (transform, &correlation), [rows, columns], Maxima::All)?;
         let largest = scores.highest(gpu, recording)?.into_iter().fold(f32::MIN, f32::max);
         // A little more than twice, for the sums of lags, the difference, and the CPU's own rounding.
-        let margin = 2.1 * rounding(f32::EPSILON.into(), self.padded, norms);
+        let margin = 2.1 * rounding(f32::EPSILON.into(), *padded, norms);
         let threshold = (f64::from(largest) - margin) as f32;
         let Some(within) = scores.collect(gpu, threshold, MOST_EXACT)? else { return Ok(None) };
-        let Some((peak, _)) = within.iter().find(|(_, score)| *score >= largest) else { return Ok(None) };
+        let (peak, _) = within
+            .iter()
+            .find(|(_, score)| *score >= largest)
+            .ok_or_else(|| EngineError::Device("the largest correlation is nowhere".to_owned()))?;
         let indices: Vec<usize> = within.iter().map(|(index, _)| *index).collect();
         Ok(Some(best_of(&self.pixels, &pixels, &candidates(pixels.size(), &indices, *peak))))
     }

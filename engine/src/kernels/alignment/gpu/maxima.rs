@@ -2,7 +2,7 @@
 //! and `alignment_collect.wgsl`.
 
 use super::fourier::Transform;
-use crate::error::Result;
+use crate::error::{EngineError, Result};
 use crate::gpu::{Gpu, Recording, Workgroups, layout};
 use crate::shader::{Shader, shader};
 
@@ -108,6 +108,10 @@ impl Scores {
         })?;
         if let Some(found) = &mut found {
             found.sort_unstable_by_key(|(index, _)| *index);
+            let scores = u64::from(self.columns) * u64::from(self.rows);
+            if found.last().is_some_and(|(index, _)| *index as u64 >= scores) {
+                return Err(EngineError::Device(format!("a maximum beyond the {scores} scores")));
+            }
         }
         Ok(found)
     }

@@ -11,7 +11,7 @@ mod robust;
 mod whitened;
 
 pub(crate) use apply::{crop, pad, shift};
-pub(crate) use compatible::register_compatible;
+pub(crate) use compatible::{CompatibleReference, register_compatible};
 pub(crate) use robust::register_robust;
 
 use crate::shader::Shader;

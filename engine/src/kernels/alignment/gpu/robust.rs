@@ -20,8 +20,8 @@ use crate::shader::{Shader, shader};
 pub(super) const OVERLAP_SHADER: Shader = shader!("alignment_overlap");
 pub(super) const TURN_SHADER: Shader = shader!("alignment_turn");
 
-/// Local maxima that one list holds: those as high as the eighth highest part of a correlation.
-const CAPACITY: usize = 4096;
+/// Local maxima that one list holds: those of about eight workgroups.
+const CAPACITY: usize = 1024;
 
 /// Registers targets to a reference, which is whitened and transformed once.
 ///
