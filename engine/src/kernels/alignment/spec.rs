@@ -120,10 +120,23 @@ fn decided(reference: &Plane<u16>, target: &Plane<u16>, backend: SampleBackend<'
     }
 }
 
-/// In units of the tolerance, so that shifts in whole pixels are equal or far apart.
+/// Both depths, in units of the tolerance, so that shifts in whole pixels are equal or far apart.
 fn sample_robust(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let (reference, target) = sample_pair(seed, size);
-    let options = RobustOptions { clip: Clip::Off, ..RobustOptions::default() };
+    let [low, low_target] = [&reference, &target]
+        .map(|plane| Plane::from_fn(size, |row, column| plane.get(row, column).to_be_bytes()[0]));
+    let mut found = robust(&reference, &target, Clip::Off, backend)?;
+    found.extend(robust(&low, &low_target, Clip::Percentile(90.0), backend)?);
+    Ok(found)
+}
+
+fn robust<T: GreyPixel>(
+    reference: &Plane<T>,
+    target: &Plane<T>,
+    clip: Clip,
+    backend: SampleBackend<'_>,
+) -> Result<Vec<f64>> {
+    let options = RobustOptions { clip, ..RobustOptions::default() };
     let targets = [target.view(), reference.view()];
     let found = match backend {
         SampleBackend::Cpu => {
