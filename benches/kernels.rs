@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput};
-use tm_bench::kernels::{CAMERA, cases};
+use tm_bench::cases;
+use tm_bench::kernels::CAMERA;
 
 fn main() {
     let mut criterion = Criterion::default()
@@ -12,7 +13,7 @@ fn main() {
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
     let mut group = criterion.benchmark_group("kernels");
-    for mut case in cases(CAMERA).expect("the cases are valid") {
+    for mut case in cases::all(CAMERA).expect("the cases are valid") {
         group.throughput(Throughput::Elements(case.pixels as u64));
         let mut turn = 0;
         group.bench_function(case.name(), |bencher| {

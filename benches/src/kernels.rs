@@ -1,57 +1,25 @@
-//! The kernels at the size of a camera image: on the CPU into buffers that exist already, and through
-//! an engine with a GPU, upload and readback included.
+//! Measuring the kernels: on one thread, on all cores, and on a GPU, whose results are compared with
+//! those of the CPU.
 
-use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Result;
-use tm_engine::geometry::MapOffset;
-use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
-use tm_engine::kernels::flatfield::{self, FlatfieldCorrection};
-use tm_engine::kernels::illumination::{self, Correction, IlluminationSums};
-use tm_engine::kernels::rescale::{self, Limits};
-use tm_engine::kernels::tile::{self, Placement};
-use tm_engine::kernels::{Noise, contours, downsample, projection};
-use tm_engine::{Backend, BackendChoice, Engine};
+use anyhow::{Context, Result};
+use tm_engine::gpu::{Gpu, Phases};
+use tm_engine::image::Size;
+use tm_engine::kernels::{ALL, Tolerance};
+use tm_engine::{Backend, BackendChoice, Engine, EngineError};
 
-use crate::alignment;
 use crate::bandwidth::{COPY_BYTES, copy_bytes_per_second};
-use crate::report::{Bandwidth, KernelFigure, KernelReport, Machine};
+use crate::case::{Case, OnEngine};
+use crate::cases;
+use crate::report::{Bandwidth, KernelFigure, KernelReport, Machine, PhaseFigure};
 
 /// A camera image.
 pub const CAMERA: Size = Size::new(2160, 2560);
-/// Sites that are added to illumination statistics at once.
-const SITES: usize = 16;
-/// Images per case, used in turns: more than the caches hold.
-const IMAGES: usize = 4;
-/// Edge of a tile.
-const TILE: usize = 256;
-
-type Run = Box<dyn FnMut(usize) -> tm_engine::Result<()> + Send>;
-type RunOn = Box<dyn FnMut(&Engine, usize) -> tm_engine::Result<()> + Send>;
-
-/// One thing to measure.
-pub struct Case {
-    /// Name of the kernel in the engine's registry.
-    pub kernel: &'static str,
-    /// What it is given.
-    pub input: &'static str,
-    /// Pixels of input of one run.
-    pub pixels: usize,
-    /// Bytes per pixel of input that have to cross memory.
-    pub bytes_per_pixel: f64,
-    /// Does it once on the CPU; the argument counts runs.
-    pub run: Run,
-    /// Does it once on an engine, where the engine has the operation.
-    pub run_on: Option<RunOn>,
-}
-
-impl Case {
-    /// Kernel and input.
-    pub fn name(&self) -> String {
-        format!("{} {}", self.kernel, self.input)
-    }
-}
+/// A small image, a camera image, and a block of the map.
+pub const SIZES: [Size; 3] = [Size::new(512, 512), CAMERA, Size::new(4096, 4096)];
+/// Runs of a figure, at least.
+const LEAST_RUNS: usize = 5;
 
 /// What to measure, and how long.
 #[derive(Debug, Clone)]
@@ -60,8 +28,8 @@ pub struct Options {
     pub filter: String,
     /// Time for each figure in seconds.
     pub seconds: f64,
-    /// Size of the images.
-    pub size: Size,
+    /// Sizes of the images.
+    pub sizes: Vec<Size>,
     /// Bytes of one memory copy.
     pub copy_bytes: usize,
     /// Where a GPU is looked for.
@@ -71,54 +39,110 @@ pub struct Options {
 impl Options {
     /// Figures that can be quoted.
     pub fn full(filter: String, seconds: f64, backend: BackendChoice) -> Self {
-        Self { filter, seconds, size: CAMERA, copy_bytes: COPY_BYTES, backend }
+        Self { filter, seconds, sizes: SIZES.to_vec(), copy_bytes: COPY_BYTES, backend }
     }
 
     /// Small images and few runs: shows that everything works, its figures mean nothing.
     pub fn quick(filter: String, backend: BackendChoice) -> Self {
-        Self { filter, seconds: 0.01, size: Size::new(540, 640), copy_bytes: 16 << 20, backend }
+        Self { filter, seconds: 0.01, sizes: vec![Size::new(540, 640)], copy_bytes: 16 << 20, backend }
+    }
+}
+
+/// The GPU that is measured, once as the server uses it and once with a stopwatch.
+struct Device {
+    engine: Engine,
+    timed: Engine,
+    /// Bytes read and written per second by copying from device memory to device memory.
+    copy_bytes_per_second: f64,
+}
+
+impl Device {
+    /// The GPU that was asked for; none where the choice allows that.
+    fn open(choice: BackendChoice, copy_bytes: usize) -> Result<Option<Self>> {
+        let open = || match choice {
+            BackendChoice::Cpu => Ok(None),
+            BackendChoice::Gpu => Gpu::open(true).map(Some),
+            BackendChoice::Auto => match Gpu::open(false) {
+                Err(EngineError::NoAdapter(_)) => Ok(None),
+                opened => opened.map(Some),
+            },
+        };
+        let (Some(plain), Some(timed)) = (open()?, open()?) else { return Ok(None) };
+        let copy_bytes_per_second = plain.copy_bytes_per_second(copy_bytes as u64, 8)?;
+        let (engine, timed) = (Engine::with_gpu(plain), Engine::with_gpu(timed.with_stopwatch()));
+        Ok(Some(Self { engine, timed, copy_bytes_per_second }))
+    }
+
+    /// Whether a kernel is run on it.
+    fn runs(&self, kernel: &str) -> bool {
+        self.engine.kernels().iter().any(|entry| entry.name == kernel && entry.backend == Backend::Gpu)
     }
 }
 
 /// Measures all cases: on one thread, on all cores, and on the GPU if there is one.
 ///
 /// # Errors
-/// Those of the engine; a GPU that was asked for and is not there.
+/// Those of the engine; a GPU that was asked for and is not there, or that gives other results than
+/// the CPU.
 pub fn measure_all(options: &Options) -> Result<KernelReport> {
-    let engine = Engine::new(options.backend)?;
-    let info = engine.info();
-    let machine = Machine::new(info.adapter.as_ref().map(ToString::to_string));
+    let device = Device::open(options.backend, options.copy_bytes)?;
+    let adapter = device.as_ref().and_then(|device| device.engine.info().adapter);
+    let machine = Machine::new(adapter.as_ref().map(ToString::to_string));
     let counts = if machine.cores > 1 { vec![1, machine.cores] } else { vec![1] };
-    let mut cases = cases(options.size)?;
-    cases.retain(|case| case.name().contains(&options.filter));
     let mut report = KernelReport {
-        image_height: options.size.height,
-        image_width: options.size.width,
         copy: Vec::new(),
+        device_copy_bytes_per_second: device.as_ref().map(|device| device.copy_bytes_per_second),
         kernels: Vec::new(),
         machine,
     };
+    let mut pools = Vec::new();
     for threads in counts {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
         let bytes_per_second = pool.install(|| copy_bytes_per_second(options.copy_bytes, 8));
         report.copy.push(Bandwidth { threads, bytes_per_second });
-        for case in &mut cases {
-            let seconds = pool.install(|| median_seconds(options.seconds, &mut case.run))?;
-            let figure = KernelFigure::new(case, Backend::Cpu, threads, seconds, bytes_per_second);
-            report.kernels.push(figure);
+        pools.push((pool, threads, bytes_per_second));
+    }
+    for size in &options.sizes {
+        let mut cases = cases::all(*size)?;
+        cases.retain(|case| case.name().contains(&options.filter));
+        for (pool, threads, bytes_per_second) in &pools {
+            for case in &mut cases {
+                let seconds = pool.install(|| median_seconds(options.seconds, &mut case.run))?;
+                let figure = KernelFigure::new(case, *size, seconds);
+                report.kernels.push(figure.on_cpu(*threads, *bytes_per_second));
+            }
+        }
+        let Some(device) = &device else { continue };
+        for case in cases.iter().filter(|case| device.runs(case.kernel)) {
+            if let Some(on) = &case.on {
+                report.kernels.push(measure_on_device(device, case, &**on, *size, options.seconds)?);
+            }
         }
     }
-    let on_gpu = |case: &Case| {
-        info.kernels.iter().any(|entry| entry.name == case.kernel && entry.backend == Backend::Gpu)
-    };
-    let Some(copy) = report.copy.last() else { return Ok(report) };
-    let (threads, bytes_per_second) = (copy.threads, copy.bytes_per_second);
-    for case in cases.iter_mut().filter(|case| on_gpu(case)) {
-        let Some(run_on) = &mut case.run_on else { continue };
-        let seconds = median_seconds(options.seconds, &mut |turn| run_on(&engine, turn))?;
-        report.kernels.push(KernelFigure::new(case, Backend::Gpu, threads, seconds, bytes_per_second));
-    }
     Ok(report)
+}
+
+fn measure_on_device(
+    device: &Device,
+    case: &Case,
+    on: &dyn OnEngine,
+    size: Size,
+    seconds: f64,
+) -> Result<KernelFigure> {
+    let parity = compare(device, case.kernel, on).with_context(|| format!("{} on {size}", case.name()))?;
+    let total = median_seconds(seconds, &mut |turn| on.run(&device.engine, turn))?;
+    let phases = median_phases(seconds, &device.timed, on)?;
+    Ok(KernelFigure::new(case, size, total).on_gpu(phases, parity, device.copy_bytes_per_second))
+}
+
+/// Compares the result on the device with that of the CPU: how many of the values are equal.
+fn compare(device: &Device, kernel: &str, on: &dyn OnEngine) -> Result<f64> {
+    let (expected, actual) = (on.values(&Engine::cpu())?, on.values(&device.engine)?);
+    let tolerance =
+        ALL.iter().find(|spec| spec.name == kernel).map_or(Tolerance::Exact, |spec| spec.tolerance);
+    tolerance.compare(&expected, &actual).map_err(anyhow::Error::msg)?;
+    let equal = expected.iter().zip(&actual).filter(|(expected, actual)| expected == actual).count();
+    Ok(equal as f64 / expected.len() as f64)
 }
 
 /// Median time of a run in seconds, over runs that together take at least `seconds`.
@@ -129,322 +153,42 @@ fn median_seconds(
     run(0)?;
     let mut times = Vec::new();
     let mut total = 0.0;
-    while total < seconds || times.len() < 5 {
+    while total < seconds || times.len() < LEAST_RUNS {
         let start = Instant::now();
         run(times.len())?;
         let time = start.elapsed().as_secs_f64();
         times.push(time);
         total += time;
     }
-    times.sort_by(f64::total_cmp);
-    Ok(times[times.len() / 2])
+    Ok(median(&mut times))
 }
 
-/// Made-up camera images: 16-bit, dim, with noise.
-fn images(size: Size, count: usize) -> Vec<Plane<u16>> {
-    let mut noise = Noise::new(1);
-    (0..count)
-        .map(|_| {
-            Plane::from_fn(size, |row, column| {
-                300 + (row / 9 + column / 7) as u16 % 2000 + noise.next_u16() % 256
-            })
-        })
-        .collect()
-}
-
-/// A correction of plausible strength.
-fn correction(size: Size) -> tm_engine::Result<Correction> {
-    let (mean, std) = statistics(size);
-    Correction::from_smoothed(100, &mean, &std)
-}
-
-fn statistics(size: Size) -> (Plane<f64>, Plane<f64>) {
-    let shade = |row: usize, column: usize| {
-        let (y, x) = (row as f64 / size.height as f64 - 0.5, column as f64 / size.width as f64 - 0.5);
-        y * y + x * x
-    };
-    let mean = Plane::from_fn(size, |row, column| 3.0 - 0.4 * shade(row, column));
-    let std = Plane::from_fn(size, |row, column| 0.5 - 0.2 * shade(row, column));
-    (mean, std)
-}
-
-/// All cases, on images of this size.
-///
-/// # Errors
-/// Those of the engine, none of which is expected here.
-pub fn cases(size: Size) -> tm_engine::Result<Vec<Case>> {
-    let source = Arc::new(images(size, IMAGES));
-    let mut cases = illumination_cases(size);
-    cases.push(correction_case(&source)?);
-    cases.push(correction_of_several_case(&source)?);
-    cases.push(flatfield_case(&source)?);
-    cases.push(downsample_u8_case(&source)?);
-    cases.push(downsample_u16_case(&source));
-    cases.push(downsample_max_case(&source));
-    cases.push(downsample_mode_case(&source)?);
-    cases.push(rescale_case(&source)?);
-    cases.push(projection_case(&source));
-    cases.push(tile_case(&source, "u16, not corrected", false)?);
-    cases.push(tile_case(&source, "u16, corrected", true)?);
-    cases.push(contours_case(size));
-    cases.extend(alignment::cases(&source)?);
-    Ok(cases)
-}
-
-fn illumination_cases(size: Size) -> Vec<Case> {
-    let sites: Arc<Vec<GreyPlane>> = Arc::new(images(size, SITES).into_iter().map(GreyPlane::from).collect());
-    let sums_case =
-        |input, bytes_per_pixel, add: fn(&mut IlluminationSums, &[&GreyPlane]) -> tm_engine::Result<()>| {
-            let (sites, mut sums) = (Arc::clone(&sites), IlluminationSums::new(size, BitDepth::Sixteen));
-            Case {
-                kernel: illumination::SUMS.name,
-                input,
-                pixels: size.area() * SITES,
-                bytes_per_pixel,
-                run: Box::new(move |_| add(&mut sums, &sites.iter().collect::<Vec<_>>())),
-                run_on: None,
-            }
-        };
-    let planes = 32.0 / SITES as f64;
-    let (mean, _) = statistics(size);
-    let mut both = sums_case("16 sites, both", 4.0 + planes, IlluminationSums::add_all);
-    let (sites_on, mut sums) = (Arc::clone(&sites), IlluminationSums::new(size, BitDepth::Sixteen));
-    both.run_on = Some(Box::new(move |engine, _| {
-        engine.add_to_statistics(&mut sums, &sites_on.iter().collect::<Vec<_>>())
-    }));
-    vec![
-        sums_case("16 sites, logarithms", 2.0 + planes, IlluminationSums::add_logarithms_of),
-        sums_case("16 sites, percentiles", 2.0, IlluminationSums::add_histograms_of),
-        both,
-        Case {
-            kernel: illumination::SUMS.name,
-            input: "smoothing f64",
-            pixels: size.area(),
-            bytes_per_pixel: 16.0,
-            run: Box::new(move |_| {
-                drop(illumination::smooth(&mean, 5.0));
-                Ok(())
-            }),
-            run_on: None,
-        },
-    ]
-}
-
-fn correction_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let size = source[0].size();
-    let mut output = vec![Plane::<u16>::zeros(size); IMAGES];
-    let planes = Arc::new(correction(size)?);
-    let (images, images_on, planes_on) = (Arc::clone(source), Arc::clone(source), Arc::clone(&planes));
-    Ok(Case {
-        kernel: illumination::APPLY.name,
-        input: "u16",
-        pixels: size.area(),
-        bytes_per_pixel: 12.0,
-        run: Box::new(move |turn| {
-            illumination::cpu::correct_into(images[turn % IMAGES].view(), &planes, &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| {
-            engine.correct(&images_on[turn % IMAGES], &planes_on).map(drop)
-        })),
-    })
-}
-
-/// All images in one call: a GPU reads the planes once for all of them.
-fn correction_of_several_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let size = source[0].size();
-    let mut output = vec![Plane::<u16>::zeros(size); IMAGES];
-    let planes = Arc::new(correction(size)?);
-    let (images, images_on, planes_on) = (Arc::clone(source), Arc::clone(source), Arc::clone(&planes));
-    Ok(Case {
-        kernel: illumination::APPLY.name,
-        input: "u16, 4 images",
-        pixels: size.area() * IMAGES,
-        bytes_per_pixel: 4.0 + 8.0 / IMAGES as f64,
-        run: Box::new(move |_| {
-            images.iter().zip(&mut output).try_for_each(|(image, output)| {
-                illumination::cpu::correct_into(image.view(), &planes, output)
-            })
-        }),
-        run_on: Some(Box::new(move |engine, _| {
-            let views: Vec<_> = images_on.iter().map(Plane::view).collect();
-            engine.correct_all(&views, &planes_on).map(drop)
-        })),
-    })
-}
-
-fn flatfield_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let size = source[0].size();
-    let mut output = vec![Plane::<u16>::zeros(size); IMAGES];
-    let (profile, _) = statistics(size);
-    let planes = Arc::new(FlatfieldCorrection::new(&profile, &Plane::from_fn(size, |_, _| 100.0))?);
-    let (images, images_on, planes_on) = (Arc::clone(source), Arc::clone(source), Arc::clone(&planes));
-    Ok(Case {
-        kernel: flatfield::SPEC.name,
-        input: "u16",
-        pixels: size.area(),
-        bytes_per_pixel: 12.0,
-        run: Box::new(move |turn| {
-            flatfield::cpu::apply_into(images[turn % IMAGES].view(), &planes, &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| {
-            engine.apply_flatfield(&[images_on[turn % IMAGES].view()], &planes_on).map(drop)
-        })),
-    })
-}
-
-fn downsample_u8_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let size = source[0].size();
-    let low =
-        |image: &Plane<u16>| Plane::new(size, image.pixels().iter().map(|value| *value as u8).collect());
-    let images: Arc<Vec<Plane<u8>>> = Arc::new(source.iter().map(low).collect::<Result<_, _>>()?);
-    let images_on = Arc::clone(&images);
-    let mut output = vec![Plane::<u8>::zeros(size.halved()); IMAGES];
-    Ok(Case {
-        kernel: downsample::SPEC.name,
-        input: "u8",
-        pixels: size.area(),
-        bytes_per_pixel: 1.25,
-        run: Box::new(move |turn| {
-            downsample::cpu::downsample_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| engine.downsample(&images_on[turn % IMAGES]).map(drop))),
-    })
-}
-
-fn downsample_u16_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
-    let size = source[0].size();
-    let (images, images_on) = (Arc::clone(source), Arc::clone(source));
-    let mut output = vec![Plane::<u16>::zeros(size.halved()); IMAGES];
-    Case {
-        kernel: downsample::SPEC.name,
-        input: "u16",
-        pixels: size.area(),
-        bytes_per_pixel: 2.5,
-        run: Box::new(move |turn| {
-            downsample::cpu::downsample_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| engine.downsample(&images_on[turn % IMAGES]).map(drop))),
+/// Median times of the phases of a run on a device with a stopwatch.
+fn median_phases(seconds: f64, engine: &Engine, on: &dyn OnEngine) -> tm_engine::Result<PhaseFigure> {
+    on.run(engine, 0)?;
+    engine.take_phases();
+    let mut runs: Vec<Phases> = Vec::new();
+    let mut total = 0.0;
+    while total < seconds || runs.len() < LEAST_RUNS {
+        on.run(engine, runs.len())?;
+        let phases = engine.take_phases().unwrap_or_default();
+        total += (phases.upload_seconds + phases.run_seconds + phases.readback_seconds).max(1e-6);
+        runs.push(phases);
     }
-}
-
-fn downsample_max_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
-    let size = source[0].size();
-    let (images, images_on) = (Arc::clone(source), Arc::clone(source));
-    let mut output = vec![Plane::<u16>::zeros(size.halved()); IMAGES];
-    Case {
-        kernel: downsample::MAX.name,
-        input: "u16",
-        pixels: size.area(),
-        bytes_per_pixel: 2.5,
-        run: Box::new(move |turn| {
-            downsample::cpu::downsample_max_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| {
-            engine.downsample_max(&images_on[turn % IMAGES]).map(drop)
-        })),
-    }
-}
-
-/// Label images: the grey values of the images, of which neighbours often agree.
-fn downsample_mode_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let size = source[0].size();
-    let label = |image: &Plane<u16>| {
-        Plane::new(size, image.pixels().iter().map(|value| i32::from(*value / 256)).collect())
-    };
-    let images: Arc<Vec<Plane<i32>>> = Arc::new(source.iter().map(label).collect::<Result<_, _>>()?);
-    let images_on = Arc::clone(&images);
-    let mut output = vec![Plane::<i32>::zeros(size.halved()); IMAGES];
-    Ok(Case {
-        kernel: downsample::MODE.name,
-        input: "i32",
-        pixels: size.area(),
-        bytes_per_pixel: 5.0,
-        run: Box::new(move |turn| {
-            downsample::cpu::downsample_labels_into(images[turn % IMAGES].view(), &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| {
-            engine.downsample_labels(&images_on[turn % IMAGES]).map(drop)
-        })),
+    let middle = |of: fn(&Phases) -> f64| median(&mut runs.iter().map(of).collect::<Vec<_>>());
+    let last = runs.last().copied().unwrap_or_default();
+    Ok(PhaseFigure {
+        upload_seconds: middle(|phases| phases.upload_seconds),
+        run_seconds: middle(|phases| phases.run_seconds),
+        readback_seconds: middle(|phases| phases.readback_seconds),
+        upload_bytes: last.upload_bytes,
+        readback_bytes: last.readback_bytes,
     })
 }
 
-fn rescale_case(source: &Arc<Vec<Plane<u16>>>) -> tm_engine::Result<Case> {
-    let (size, limits) = (source[0].size(), Limits::new(120, 3000)?);
-    let (images, images_on) = (Arc::clone(source), Arc::clone(source));
-    let mut output = vec![Plane::<u8>::zeros(size); IMAGES];
-    Ok(Case {
-        kernel: rescale::SPEC.name,
-        input: "u16",
-        pixels: size.area(),
-        bytes_per_pixel: 3.0,
-        run: Box::new(move |turn| {
-            rescale::cpu::rescale_into(images[turn % IMAGES].view(), limits, &mut output[turn % IMAGES])
-        }),
-        run_on: Some(Box::new(move |engine, turn| {
-            engine.rescale(&images_on[turn % IMAGES], limits).map(drop)
-        })),
-    })
-}
-
-fn projection_case(source: &Arc<Vec<Plane<u16>>>) -> Case {
-    let planes: Arc<Vec<GreyPlane>> = Arc::new(source.iter().cloned().map(GreyPlane::from).collect());
-    let planes_on = Arc::clone(&planes);
-    Case {
-        kernel: projection::SPEC.name,
-        input: "u16, 4 planes",
-        pixels: source[0].size().area() * IMAGES,
-        bytes_per_pixel: (2.0 * IMAGES as f64 + 2.0) / IMAGES as f64,
-        run: Box::new(move |_| projection::cpu::project_max(&planes).map(drop)),
-        run_on: Some(Box::new(move |engine, _| engine.project_max(&planes_on).map(drop))),
-    }
-}
-
-/// Tiles from windows all over an image.
-fn tile_case(source: &Arc<Vec<Plane<u16>>>, input: &'static str, corrected: bool) -> tm_engine::Result<Case> {
-    let (image_size, side) = (source[0].size(), Size::new(TILE, TILE));
-    let (rows, columns) = (image_size.height / TILE, image_size.width / TILE);
-    let (images, planes, limits) = (Arc::clone(source), correction(image_size)?, Limits::new(120, 3000)?);
-    let render = Arc::new(move |engine: &Engine, turn: usize| {
-        let image = &images[turn % IMAGES];
-        for tile in 0..rows * columns {
-            let window = Rect::new(TILE * (tile / columns), TILE * (tile % columns), side);
-            let correction = if corrected { Some(planes.window(window)?) } else { None };
-            let placement = Placement { pixels: image.window(window)?, y: 0, x: 0, correction };
-            engine.render_tile(side, &[placement], Some(limits))?;
-        }
-        Ok(())
-    });
-    let (cpu, render_on) = (Engine::cpu(), Arc::clone(&render));
-    Ok(Case {
-        kernel: tile::SPEC.name,
-        input,
-        pixels: rows * columns * side.area(),
-        bytes_per_pixel: if corrected { 11.0 } else { 3.0 },
-        run: Box::new(move |turn| render(&cpu, turn)),
-        run_on: Some(Box::new(move |engine, turn| render_on(engine, turn))),
-    })
-}
-
-/// Round objects of 40 pixels' width, one for each square of 50, that touch nothing.
-fn contours_case(size: Size) -> Case {
-    const PITCH: usize = 50;
-    let labels = Plane::from_fn(size, |row, column| {
-        let (y, x) = ((row % PITCH).abs_diff(PITCH / 2), (column % PITCH).abs_diff(PITCH / 2));
-        let object = row / PITCH * size.width.div_ceil(PITCH) + column / PITCH + 1;
-        if y * y + x * x <= 400 { i32::try_from(object).unwrap_or(i32::MAX) } else { 0 }
-    });
-    let labels = Arc::new(labels);
-    let labels_on = Arc::clone(&labels);
-    Case {
-        kernel: contours::SPEC.name,
-        input: "i32, cells",
-        pixels: size.area(),
-        bytes_per_pixel: 4.0,
-        run: Box::new(move |_| contours::cpu::trace(labels.view(), MapOffset::default()).map(drop)),
-        run_on: Some(Box::new(move |engine, _| {
-            engine.trace_outlines(&labels_on, MapOffset::default()).map(drop)
-        })),
-    }
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 #[cfg(test)]
@@ -452,21 +196,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_registered_kernel_has_a_case() {
-        let cases = cases(Size::new(256, 256)).expect("the cases are valid");
-        for kernel in tm_engine::kernels::ALL {
-            assert!(cases.iter().any(|case| case.kernel == kernel.name), "no case for {}", kernel.name);
+    fn every_registered_kernel_has_a_case_that_an_engine_runs() {
+        let cases = cases::all(Size::new(256, 256)).expect("the cases are valid");
+        for kernel in ALL {
+            let found = cases.iter().any(|case| case.kernel == kernel.name && case.on.is_some());
+            assert!(found, "no case for {}", kernel.name);
         }
     }
 
     #[test]
     fn a_quick_run_has_positive_figures_for_every_case() {
         let mut options = Options::quick(String::new(), BackendChoice::Auto);
-        (options.size, options.seconds) = (Size::new(256, 256), 0.0);
+        (options.sizes, options.seconds) = (vec![Size::new(256, 256)], 0.0);
         let report = measure_all(&options).expect("the kernels run");
         let json = serde_json::to_value(&report).expect("the report is plain data");
         let rows = json["kernels"].as_array().expect("a list");
-        let cases = cases(options.size).expect("the cases are valid");
+        let cases = cases::all(options.sizes[0]).expect("the cases are valid");
         for case in &cases {
             let of_case: Vec<_> = rows.iter().filter(|row| row["name"] == case.name()).collect();
             assert!(of_case.len() >= report.copy.len(), "too few rows for {}", case.name());
@@ -477,5 +222,25 @@ mod tests {
             }
         }
         assert!(report.to_string().lines().count() > rows.len());
+    }
+
+    #[test]
+    fn a_run_on_any_adapter_tells_its_phases_and_agrees_with_the_cpu() {
+        let options = Options {
+            sizes: vec![Size::new(256, 256)],
+            seconds: 0.0,
+            ..Options::quick(String::new(), BackendChoice::Gpu)
+        };
+        let report = match measure_all(&options) {
+            Err(error) if matches!(error.downcast_ref(), Some(EngineError::NoAdapter(_))) => return,
+            report => report.expect("the kernels run and agree"),
+        };
+        let on_gpu: Vec<_> = report.kernels.iter().filter(|figure| figure.phases.is_some()).collect();
+        let shaded = ALL.iter().filter(|kernel| kernel.has_gpu());
+        for kernel in shaded {
+            let rows = on_gpu.iter().filter(|figure| figure.kernel == kernel.name);
+            let read: u64 = rows.filter_map(|figure| figure.phases).map(|phases| phases.readback_bytes).sum();
+            assert!(read > 0, "{} read nothing back", kernel.name);
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! Benchmarks of the imaging kernels and of tile requests; `README.md` beside this crate explains them.
 
-pub mod alignment;
 pub mod bandwidth;
+pub mod case;
+pub mod cases;
 pub mod client;
 pub mod kernels;
 pub mod made_up_plate;

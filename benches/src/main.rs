@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand};
 use serde::Serialize;
 use tm_bench::{kernels, tiles};
 use tm_engine::BackendChoice;
+use tm_engine::image::Size;
 
 /// Measures the engine and the server on this machine.
 #[derive(Debug, Parser)]
@@ -30,6 +31,9 @@ enum Command {
         /// Time for each figure in seconds.
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
+        /// Sizes of the images, height×width [default: 512x512,2160x2560,4096x4096].
+        #[arg(long, value_delimiter = ',', value_parser = parse_size)]
+        sizes: Vec<Size>,
         /// auto, gpu (a software driver included) or cpu.
         #[arg(long, default_value = "auto")]
         backend: BackendChoice,
@@ -64,12 +68,15 @@ fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     match Arguments::parse().command {
-        Command::Kernels { json, filter, seconds, backend, quick } => {
-            let options = if quick {
+        Command::Kernels { json, filter, seconds, sizes, backend, quick } => {
+            let mut options = if quick {
                 kernels::Options::quick(filter, backend)
             } else {
                 kernels::Options::full(filter, seconds, backend)
             };
+            if !sizes.is_empty() {
+                options.sizes = sizes;
+            }
             let report = kernels::measure_all(&options)?;
             println!("{report}");
             write_json(json.as_deref(), &report)
@@ -80,6 +87,16 @@ fn main() -> anyhow::Result<()> {
             write_json(json.as_deref(), &report)
         }
     }
+}
+
+/// A size as `height×width`, with a letter x. Kernels are measured on images of a tile or more.
+fn parse_size(text: &str) -> Result<Size, String> {
+    let sides = text
+        .split_once(['x', '×'])
+        .and_then(|(height, width)| Some(Size::new(height.trim().parse().ok()?, width.trim().parse().ok()?)));
+    let wanted = || format!("{text:?} is not height×width in pixels, such as 2160x2560, from 256 to 16384");
+    let is_measurable = |side: usize| (256..=16_384).contains(&side);
+    sides.filter(|size| is_measurable(size.height) && is_measurable(size.width)).ok_or_else(wanted)
 }
 
 fn write_json(path: Option<&Path>, report: &impl Serialize) -> anyhow::Result<()> {

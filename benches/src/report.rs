@@ -4,8 +4,9 @@ use std::fmt::{self, Display, Formatter};
 
 use serde::Serialize;
 use tm_engine::Backend;
+use tm_engine::image::Size;
 
-use crate::kernels::Case;
+use crate::case::Case;
 
 /// What the figures were measured on.
 #[derive(Debug, Serialize)]
@@ -59,13 +60,11 @@ impl Display for Bandwidth {
 pub struct KernelReport {
     /// Where.
     pub machine: Machine,
-    /// Height of the images in pixels.
-    pub image_height: usize,
-    /// Width of the images in pixels.
-    pub image_width: usize,
     /// Memory copy by number of threads.
     pub copy: Vec<Bandwidth>,
-    /// Kernel by kernel.
+    /// Memory copy of the GPU in bytes read and written per second, if one is measured.
+    pub device_copy_bytes_per_second: Option<f64>,
+    /// Kernel by kernel, size by size.
     pub kernels: Vec<KernelFigure>,
 }
 
@@ -78,10 +77,14 @@ pub struct KernelFigure {
     pub kernel: &'static str,
     /// What it was given.
     pub input: &'static str,
-    /// `cpu`, or `gpu`: upload and readback included.
+    /// Height of the images in pixels.
+    pub image_height: usize,
+    /// Width of the images in pixels.
+    pub image_width: usize,
+    /// `cpu`, or `gpu`: upload and readback included in [`seconds`](Self::seconds).
     pub backend: String,
-    /// Threads of the CPU.
-    pub threads: usize,
+    /// Threads of the CPU; absent for a GPU.
+    pub threads: Option<usize>,
     /// Median time of one run in seconds.
     pub seconds: f64,
     /// Million pixels of input per second.
@@ -90,25 +93,69 @@ pub struct KernelFigure {
     pub bytes_per_pixel: f64,
     /// Bytes of one run that have to cross memory.
     pub bytes_moved: f64,
-    /// Those bytes per second over the memory copy with as many threads in the same run.
+    /// Those bytes per second over the memory copy in the same run: with as many threads on the CPU;
+    /// on a GPU over that of its own memory, for the kernels alone.
     pub share_of_copy: f64,
+    /// Upload, kernels and readback apart, on a GPU.
+    pub phases: Option<PhaseFigure>,
+    /// Share of the values that are equal to those of the CPU, on a GPU; the others are within the
+    /// tolerance of the kernel.
+    pub equal_share: Option<f64>,
+}
+
+/// Median times and bytes of the phases of one run on a GPU.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct PhaseFigure {
+    /// Seconds until uploaded bytes had reached the device.
+    pub upload_seconds: f64,
+    /// Seconds from submitting the kernels until they were done.
+    pub run_seconds: f64,
+    /// Seconds until results had reached the host.
+    pub readback_seconds: f64,
+    /// Bytes uploaded.
+    pub upload_bytes: u64,
+    /// Bytes read back.
+    pub readback_bytes: u64,
 }
 
 impl KernelFigure {
-    /// The figure of a case whose run took `seconds`.
-    pub fn new(case: &Case, backend: Backend, threads: usize, seconds: f64, copy: f64) -> Self {
-        let bytes_moved = case.pixels as f64 * case.bytes_per_pixel;
+    /// The figure of a case on images of this size whose run took `seconds`.
+    pub fn new(case: &Case, size: Size, seconds: f64) -> Self {
         Self {
             name: case.name(),
             kernel: case.kernel,
             input: case.input,
-            backend: backend.to_string(),
-            threads,
+            image_height: size.height,
+            image_width: size.width,
+            backend: Backend::Cpu.to_string(),
+            threads: None,
             seconds,
             megapixels_per_second: case.pixels as f64 / seconds / 1e6,
             bytes_per_pixel: case.bytes_per_pixel,
-            bytes_moved,
-            share_of_copy: bytes_moved / seconds / copy,
+            bytes_moved: case.pixels as f64 * case.bytes_per_pixel,
+            share_of_copy: f64::NAN,
+            phases: None,
+            equal_share: None,
+        }
+    }
+
+    /// Measured on threads of the CPU, which copy as many bytes per second.
+    #[must_use]
+    pub fn on_cpu(self, threads: usize, copy: f64) -> Self {
+        let share_of_copy = self.bytes_moved / self.seconds / copy;
+        Self { threads: Some(threads), share_of_copy, ..self }
+    }
+
+    /// Measured on a GPU, which copies as many bytes per second.
+    #[must_use]
+    pub fn on_gpu(self, phases: PhaseFigure, equal_share: f64, copy: f64) -> Self {
+        let share_of_copy = self.bytes_moved / phases.run_seconds / copy;
+        Self {
+            backend: Backend::Gpu.to_string(),
+            share_of_copy,
+            phases: Some(phases),
+            equal_share: Some(equal_share),
+            ..self
         }
     }
 }
@@ -116,28 +163,64 @@ impl KernelFigure {
 impl Display for KernelReport {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}", self.machine)?;
-        writeln!(formatter, "images of {}×{} pixels", self.image_height, self.image_width)?;
         for copy in &self.copy {
             writeln!(formatter, "{copy}")?;
         }
-        writeln!(
-            formatter,
-            "\n{:<40} {:>7} {:>7} {:>10} {:>8} {:>7} {:>8} {:>7} {:>8}",
-            "kernel", "backend", "threads", "ms", "MPix/s", "byte/px", "MB moved", "GB/s", "of copy"
-        )?;
+        if let Some(copy) = self.device_copy_bytes_per_second {
+            writeln!(formatter, "copy, GPU memory: {:.1} GB/s", copy / 1e9)?;
+        }
+        let mut size = None;
         for figure in &self.kernels {
-            writeln!(
+            if size != Some((figure.image_height, figure.image_width)) {
+                size = Some((figure.image_height, figure.image_width));
+                write!(formatter, "\nimages of {}×{} pixels", figure.image_height, figure.image_width)?;
+                writeln!(
+                    formatter,
+                    "\n{:<46} {:>7} {:>10} {:>8} {:>7} {:>8} {:>8} {:>9} {:>9} {:>9} {:>8}",
+                    "kernel",
+                    "backend",
+                    "ms",
+                    "MPix/s",
+                    "byte/px",
+                    "MB moved",
+                    "of copy",
+                    "upload ms",
+                    "kernel ms",
+                    "read ms",
+                    "equal"
+                )?;
+            }
+            writeln!(formatter, "{figure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for KernelFigure {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let backend = match self.threads {
+            Some(threads) => format!("{} ×{threads}", self.backend),
+            None => self.backend.clone(),
+        };
+        write!(
+            formatter,
+            "{:<46} {:>7} {:>10.3} {:>8.0} {:>7.2} {:>8.1} {:>7.0}%",
+            self.name,
+            backend,
+            self.seconds * 1e3,
+            self.megapixels_per_second,
+            self.bytes_per_pixel,
+            self.bytes_moved / 1e6,
+            self.share_of_copy * 100.0
+        )?;
+        if let (Some(phases), Some(equal)) = (&self.phases, self.equal_share) {
+            write!(
                 formatter,
-                "{:<40} {:>7} {:>7} {:>10.3} {:>8.0} {:>7.2} {:>8.1} {:>7.1} {:>7.0}%",
-                figure.name,
-                figure.backend,
-                figure.threads,
-                figure.seconds * 1e3,
-                figure.megapixels_per_second,
-                figure.bytes_per_pixel,
-                figure.bytes_moved / 1e6,
-                figure.bytes_moved / figure.seconds / 1e9,
-                figure.share_of_copy * 100.0
+                " {:>9.3} {:>9.3} {:>9.3} {:>7.2}%",
+                phases.upload_seconds * 1e3,
+                phases.run_seconds * 1e3,
+                phases.readback_seconds * 1e3,
+                equal * 100.0
             )?;
         }
         Ok(())

@@ -1,19 +1,21 @@
 //! The engine: one typed method per operation, on the backend chosen at start.
+//!
+//! It has more than 500 lines because every operation of the engine is found here, with its errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{EngineError, Result};
 use crate::geometry::{MapOffset, Outline};
-use crate::gpu::{self, AdapterInfo, Gpu};
-use crate::image::{GreyPixel, GreyPlane, Plane, PlaneRef, Size};
+use crate::gpu::{self, AdapterInfo, Gpu, Phases};
+use crate::image::{GreyPixel, GreyPlane, Histogram, Plane, PlaneRef, Size};
 use crate::kernels::alignment::{self, Registration, Residues, RobustOptions, Shift};
-use crate::kernels::downsample::Label;
+use crate::kernels::downsample::{Filter, Label};
 use crate::kernels::flatfield::{self, FlatfieldCorrection};
 use crate::kernels::illumination::{self, Correction, IlluminationSums};
 use crate::kernels::rescale::{self, Limits};
 use crate::kernels::tile::{self, Placement};
-use crate::kernels::{self, contours, downsample, projection};
+use crate::kernels::{self, contours, downsample, histogram, projection, pyramid};
 use crate::probe;
 
 /// Which backend is asked for.
@@ -204,6 +206,17 @@ impl Engine {
         if self.shared.gpu.is_some() { Backend::Gpu } else { Backend::Cpu }
     }
 
+    /// What each kernel runs on.
+    pub fn kernels(&self) -> &[KernelBackend] {
+        &self.shared.kernels
+    }
+
+    /// Where the time of GPU work went since this was last asked; nothing without a device that
+    /// measures it ([`Gpu::with_stopwatch`]).
+    pub fn take_phases(&self) -> Option<Phases> {
+        self.shared.gpu.as_ref().and_then(Gpu::take_phases)
+    }
+
     /// What this engine runs on and why; lists the adapters of this machine.
     pub fn info(&self) -> EngineInfo {
         EngineInfo {
@@ -253,6 +266,23 @@ impl Engine {
         )
     }
 
+    /// Halves a plane again and again: its levels 1 to `levels`; see [`downsample`].
+    ///
+    /// # Errors
+    /// [`EngineError::Parameter`] for more than 32 levels.
+    pub fn downsample_levels<T: GreyPixel>(
+        &self,
+        plane: &Plane<T>,
+        filter: Filter,
+        levels: usize,
+    ) -> Result<Vec<Plane<T>>> {
+        self.run(
+            downsample::LEVELS.name,
+            |gpu| downsample::levels::downsample_levels(gpu, plane.view(), filter, levels),
+            || downsample::cpu::downsample_levels(plane.view(), filter, levels),
+        )
+    }
+
     /// Halves a plane of either depth; see [`downsample`].
     ///
     /// # Errors
@@ -262,6 +292,18 @@ impl Engine {
             GreyPlane::U8(plane) => self.downsample(plane).map(GreyPlane::U8),
             GreyPlane::U16(plane) => self.downsample(plane).map(GreyPlane::U16),
         }
+    }
+
+    /// Counts how often each grey value occurs; see [`histogram`].
+    ///
+    /// # Errors
+    /// As [`downsample`](Self::downsample).
+    pub fn histogram<T: GreyPixel>(&self, plane: &Plane<T>) -> Result<Histogram> {
+        self.run(
+            histogram::SPEC.name,
+            |gpu| histogram::gpu::histogram(gpu, plane.view()),
+            || Ok(histogram::cpu::histogram(plane.view())),
+        )
     }
 
     /// Stretches grey values between two limits to 8 bits; see [`rescale`].
@@ -350,7 +392,30 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Shape`] when a correction window does not have the size of its pixels.
     pub fn compose<T: GreyPixel>(&self, size: Size, placements: &[Placement<'_, T>]) -> Result<Plane<T>> {
-        tile::cpu::compose(size, placements)
+        self.run(
+            tile::SPEC.name,
+            |gpu| tile::gpu::compose(gpu, size, placements),
+            || tile::cpu::compose(size, placements),
+        )
+    }
+
+    /// Places pixels, corrected where asked, and makes the levels 1 to `levels` of the canvas; see
+    /// [`pyramid`].
+    ///
+    /// # Errors
+    /// As [`compose`](Self::compose); [`EngineError::Parameter`] for more than 32 levels.
+    pub fn build_levels<T: GreyPixel>(
+        &self,
+        size: Size,
+        placements: &[Placement<'_, T>],
+        filter: Filter,
+        levels: usize,
+    ) -> Result<Vec<Plane<T>>> {
+        self.run(
+            pyramid::SPEC.name,
+            |gpu| pyramid::gpu::build_levels(gpu, size, placements, filter, levels),
+            || pyramid::cpu::build_levels(size, placements, filter, levels),
+        )
     }
 
     /// Places pixels, corrected where asked, and stretches them to 8 bits; see [`tile`].
@@ -364,7 +429,11 @@ impl Engine {
         placements: &[Placement<'_, T>],
         limits: Option<Limits>,
     ) -> Result<Plane<u8>> {
-        tile::cpu::render_tile(size, placements, limits)
+        self.run(
+            tile::SPEC.name,
+            |gpu| tile::gpu::render_tile(gpu, size, placements, limits),
+            || tile::cpu::render_tile(size, placements, limits),
+        )
     }
 
     /// The pixel-wise maximum of planes of one size and depth; see [`projection`].
@@ -372,7 +441,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Parameter`] for no planes; [`EngineError::Shape`] when they differ.
     pub fn project_max(&self, planes: &[GreyPlane]) -> Result<GreyPlane> {
-        projection::cpu::project_max(planes)
+        self.run(
+            projection::SPEC.name,
+            |gpu| projection::gpu::project_max(gpu, planes),
+            || projection::cpu::project_max(planes),
+        )
     }
 
     /// Traces the pixel-edge outlines of all objects of a label image; see [`contours`].
@@ -380,7 +453,11 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Parameter`] for negative labels, and for a site off the map.
     pub fn trace_outlines(&self, labels: &Plane<i32>, offset: MapOffset) -> Result<Vec<Outline>> {
-        contours::cpu::trace(labels.view(), offset)
+        self.run(
+            contours::SPEC.name,
+            |gpu| contours::gpu::trace(gpu, labels.view(), offset),
+            || contours::cpu::trace(labels.view(), offset),
+        )
     }
 
     /// Moves a plane by whole pixels; what comes from outside is 0. See [`alignment`].

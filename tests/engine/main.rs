@@ -3,6 +3,7 @@
 
 mod alignment;
 mod centre_outlines;
+mod chains;
 mod comparers;
 mod devices;
 mod downsampling;
@@ -11,6 +12,7 @@ mod illumination;
 mod kernels;
 mod outline_vectors;
 mod outlines;
+mod outlines_on_gpu;
 mod parity;
 mod rasterising;
 mod registration;

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use super::{Caps, WORKGROUP};
 use crate::error::{EngineError, Result};
-use crate::image::{Pixel, Plane, PlaneRef};
+use crate::image::{Pixel, Plane, PlaneRef, Rect, Size};
 
 /// Words of one row of `width` pixels of type `T`.
 pub(crate) fn row_words<T: Pixel>(width: usize) -> Result<u32> {
@@ -47,12 +47,9 @@ pub(crate) fn pack<'a, T: Pixel>(plane: &PlaneRef<'a, T>, rows: std::ops::Range<
 
 /// Writes bytes from the device into the rows of a plane from `first_row` on.
 pub(crate) fn unpack<T: Pixel>(bytes: &[u8], plane: &mut Plane<T>, first_row: usize) {
-    let width = plane.size().width;
-    let row_bytes = width * size_of::<T>();
-    let rows = plane.pixels_mut()[first_row * width..].chunks_exact_mut(width);
-    for (row, bytes) in rows.zip(bytes.chunks_exact(row_bytes.next_multiple_of(4))) {
-        bytemuck::cast_slice_mut(row).copy_from_slice(&bytes[..row_bytes]);
-    }
+    let size = plane.size();
+    let rows = Size::new(size.height - first_row, size.width);
+    unpack_window(bytes, plane, Rect::new(first_row, 0, rows));
 }
 
 /// Rows of output that one dispatch can make.
@@ -98,4 +95,59 @@ impl Grid {
         }
         Ok(Self { words: words.min(usize::try_from(most).unwrap_or(usize::MAX)).max(1), columns })
     }
+}
+
+/// How a kernel that makes a plane cell by cell uses the device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CellRule {
+    /// Height and width of a cell are multiples of this, but for the last ones.
+    pub(crate) multiple: usize,
+    /// Bytes of one pixel in the largest of the buffers, each row of which starts at a word.
+    pub(crate) pixel_bytes: usize,
+    /// Pixels of one workgroup.
+    pub(crate) workgroup: Size,
+}
+
+/// The cells that a plane of this size is cut into, row by row, each as large as the device allows.
+pub(crate) fn cells(caps: Caps, size: Size, rule: CellRule) -> Result<Vec<Rect>> {
+    let CellRule { multiple, pixel_bytes, workgroup } = rule;
+    let down = |length: usize| length / multiple * multiple;
+    let groups = usize::try_from(caps.workgroups).unwrap_or(usize::MAX);
+    let bytes = usize::try_from(caps.binding_bytes).unwrap_or(usize::MAX);
+    let widest = size.width.next_multiple_of(multiple).min(workgroup.width.saturating_mul(groups));
+    let width = down(widest.min(bytes / pixel_bytes / multiple));
+    let row_bytes = (width * pixel_bytes).next_multiple_of(4).max(1);
+    let highest = size.height.next_multiple_of(multiple).min(workgroup.height.saturating_mul(groups));
+    let height = down(highest.min(bytes / row_bytes));
+    if width == 0 || height == 0 {
+        return Err(EngineError::Device(format!(
+            "{multiple}×{multiple} pixels are beyond the limits of the device"
+        )));
+    }
+    let rows = (0..size.height).step_by(height);
+    Ok(rows
+        .flat_map(|y| (0..size.width).step_by(width).map(move |x| (y, x)))
+        .map(|(y, x)| Rect::new(y, x, Size::new(height.min(size.height - y), width.min(size.width - x))))
+        .collect())
+}
+
+/// Writes bytes from the device into a window of a plane.
+pub(crate) fn unpack_window<T: Pixel>(bytes: &[u8], plane: &mut Plane<T>, window: Rect) {
+    let row_bytes = window.size.width * size_of::<T>();
+    for (row, bytes) in bytes.chunks_exact(row_bytes.next_multiple_of(4)).take(window.size.height).enumerate()
+    {
+        let out = &mut plane.row_mut(window.y + row)[window.x..window.x + window.size.width];
+        bytemuck::cast_slice_mut(out).copy_from_slice(&bytes[..row_bytes]);
+    }
+}
+
+/// Pixels as bytes, filled up with zeros to a multiple of 4.
+pub(crate) fn whole_words<T: Pixel>(pixels: &[T]) -> Cow<'_, [u8]> {
+    let bytes: &[u8] = bytemuck::cast_slice(pixels);
+    if bytes.len().is_multiple_of(4) {
+        return Cow::Borrowed(bytes);
+    }
+    let mut filled = bytes.to_vec();
+    filled.resize(bytes.len().next_multiple_of(4), 0);
+    Cow::Owned(filled)
 }

@@ -45,6 +45,11 @@ impl<'a> Recording<'a> {
         Ok(Self { gpu, encoder, scopes })
     }
 
+    /// The device.
+    pub(crate) fn gpu(&self) -> &'a Gpu {
+        self.gpu
+    }
+
     /// A buffer with these bytes, a multiple of 4 of them.
     pub(crate) fn upload(&mut self, bytes: &[u8]) -> Result<wgpu::Buffer> {
         self.upload_all(&[bytes])
@@ -99,11 +104,20 @@ impl<'a> Recording<'a> {
     /// A buffer of zeros for kernels to add to, or to paint on.
     pub(crate) fn zeros(&mut self, bytes: u64) -> Result<wgpu::Buffer> {
         self.check_binding(bytes)?;
+        self.cleared(bytes)
+    }
+
+    fn cleared(&mut self, bytes: u64) -> Result<wgpu::Buffer> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST;
         let buffer = self.buffer(bytes, usage, false);
         self.check()?;
         self.encoder.clear_buffer(&buffer, 0, None);
         Ok(buffer)
+    }
+
+    /// A buffer of 32-bit counters at 0: few, whatever the image.
+    pub(crate) fn counters(&mut self, number: usize) -> Result<wgpu::Buffer> {
+        self.cleared(4 * number as u64)
     }
 
     /// Records one run of a kernel over `columns × rows` invocations. Binding 0 is `params`.
@@ -156,8 +170,13 @@ impl<'a> Recording<'a> {
         Ok(())
     }
 
-    /// Submits the work and waits, where its outputs stay on the device.
-    pub(crate) fn submit(self) -> Result<()> {
+    /// Records a copy of one buffer to another one of its size, which zeros were made for.
+    pub(crate) fn copy(&mut self, from: &wgpu::Buffer, to: &wgpu::Buffer) {
+        self.encoder.copy_buffer_to_buffer(from, 0, to, 0, from.size());
+    }
+
+    /// Submits the work and waits until it is done.
+    pub(crate) fn finish(self) -> Result<()> {
         self.read_all(&[], |_| ())
     }
 

@@ -1,7 +1,13 @@
-//! Where the time of GPU work goes: upload, kernels, readback. For benchmarks.
+//! Where the time of GPU work goes, and how fast the device copies its memory. For benchmarks.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use super::{Gpu, Recording};
+use crate::error::Result;
+
+/// Copies of one submission: enough that its own cost does not count.
+const COPIES: u32 = 16;
 
 /// Time and bytes of the phases of GPU work since they were last taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -48,5 +54,32 @@ impl Stopwatch {
 
     fn change(&self, change: impl FnOnce(&mut Phases)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Gpu {
+    /// Bytes read and written per second by copying device memory to device memory, the best of some
+    /// repetitions: the limit that kernels are compared with. Copies `bytes` bytes, or as many as a
+    /// kernel could be given at once.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Device`] when the device cannot do it.
+    pub fn copy_bytes_per_second(&self, bytes: u64, repetitions: usize) -> Result<f64> {
+        let bytes = bytes.min(self.caps.binding_bytes) / 4 * 4;
+        let mut best = f64::INFINITY;
+        // The first one warms up.
+        for _ in 0..=repetitions.max(1) {
+            let mut recording = Recording::new(self)?;
+            let (source, target) = (recording.zeros(bytes)?, recording.zeros(bytes)?);
+            recording.finish()?;
+            let mut recording = Recording::new(self)?;
+            for _ in 0..COPIES {
+                recording.copy(&source, &target);
+            }
+            let start = Instant::now();
+            recording.finish()?;
+            best = best.min(start.elapsed().as_secs_f64());
+        }
+        Ok(2.0 * f64::from(COPIES) * bytes as f64 / best)
     }
 }

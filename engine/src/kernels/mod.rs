@@ -8,8 +8,10 @@ pub mod alignment;
 pub mod contours;
 pub mod downsample;
 pub mod flatfield;
+pub mod histogram;
 pub mod illumination;
 pub mod projection;
+pub mod pyramid;
 pub mod rescale;
 pub(crate) mod rows;
 mod shading;
@@ -30,7 +32,10 @@ pub const ALL: &[KernelSpec] = &[
     downsample::SPEC,
     downsample::MAX,
     downsample::MODE,
+    downsample::LEVELS,
+    histogram::SPEC,
     rescale::SPEC,
     tile::SPEC,
+    pyramid::SPEC,
     contours::SPEC,
 ];

@@ -5,7 +5,7 @@
 //! vectors, in a debug build of the server too.
 
 use super::rescale::cpu::{Ramp, stretch_row};
-use super::{downsample, flatfield, illumination, projection};
+use super::{downsample, flatfield, histogram, illumination, projection};
 
 /// Loops over the pixels of one row. Implemented for `u8` and `u16` only.
 pub trait RowLoops: Sized {
@@ -68,7 +68,7 @@ macro_rules! row_loops {
             }
             #[inline(never)]
             fn count_row(source: &[Self]) -> Vec<u64> {
-                illumination::count_part(source)
+                histogram::cpu::count_part(source)
             }
         }
     )*};

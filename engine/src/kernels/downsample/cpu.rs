@@ -1,6 +1,6 @@
 //! Halving on the CPU: bands of rows, each row pair one vector loop.
 
-use super::Label;
+use super::{Filter, Label, level_sizes};
 use crate::error::{EngineError, Result};
 use crate::image::{GreyPixel, Pixel, Plane, PlaneRef};
 use crate::parallel;
@@ -38,6 +38,28 @@ pub fn downsample_max_into<T: GreyPixel>(source: PlaneRef<'_, T>, output: &mut P
     check_output(source, output)?;
     fill(source, output, T::halve_max_row, Beyond::Black);
     Ok(())
+}
+
+/// Halves a plane again and again: its levels 1 to `levels`, each from the one before.
+///
+/// # Errors
+/// [`EngineError::Parameter`] for more than 32 levels.
+pub fn downsample_levels<T: GreyPixel>(
+    source: PlaneRef<'_, T>,
+    filter: Filter,
+    levels: usize,
+) -> Result<Vec<Plane<T>>> {
+    let halve = match filter {
+        Filter::Mean => T::halve_row,
+        Filter::Max => T::halve_max_row,
+    };
+    let mut made: Vec<Plane<T>> = Vec::new();
+    for size in level_sizes(source.size(), levels)? {
+        let mut level = Plane::zeros(size);
+        fill(made.last().map_or(source, Plane::view), &mut level, halve, Beyond::Black);
+        made.push(level);
+    }
+    Ok(made)
 }
 
 /// Halves a label image of `H×W` by majorities into one of `⌈H/2⌉ × ⌈W/2⌉`.

@@ -36,16 +36,47 @@
 //! # Ok::<(), tm_engine::EngineError>(())
 //! ```
 //!
-//! Bytes moved per pixel of input: read 1, write ¼ of the pixel size.
+//! Bytes moved per pixel of input: read 1, write ¼ of the pixel size; read 1, write ⅓ for all levels at
+//! once.
 
 pub mod cpu;
 pub(crate) mod gpu;
 mod spec;
 
-pub use spec::{MAX, MODE, SPEC};
+pub(crate) use gpu::levels;
 
-use crate::image::Pixel;
+pub use spec::{LEVELS, MAX, MODE, SPEC};
+
+use crate::error::{EngineError, Result};
+use crate::image::{Pixel, Size};
 use crate::kernels::rows::LabelLoops;
+
+/// Levels at most: the last one of the largest plane has one pixel.
+const MOST_LEVELS: usize = 32;
+
+/// How intensities are halved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Filter {
+    /// The mean of 2×2 pixels.
+    #[default]
+    Mean,
+    /// The maximum of 2×2 pixels.
+    Max,
+}
+
+/// Sizes of the levels 1 to `levels` of a plane.
+///
+/// # Errors
+/// [`EngineError::Parameter`] for more than 32 levels.
+pub(crate) fn level_sizes(size: Size, levels: usize) -> Result<Vec<Size>> {
+    if levels > MOST_LEVELS {
+        return Err(EngineError::Parameter {
+            name: "levels",
+            problem: format!("may be {MOST_LEVELS} at most, not {levels}"),
+        });
+    }
+    Ok(std::iter::successors(Some(size.halved()), |size| Some(size.halved())).take(levels).collect())
+}
 
 /// A label of an object in a label image; 0 is background. `u8`, `u16` and `i32`; no other type
 /// can implement it.

@@ -1,6 +1,6 @@
 //! Registry entries of the downsampling kernels.
 
-use super::{Label, cpu, gpu};
+use super::{Filter, Label, cpu, gpu, levels};
 use crate::error::Result;
 use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
@@ -30,6 +30,15 @@ pub const MODE: KernelSpec = KernelSpec {
     splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_mode,
+};
+
+/// Several halvings at once.
+pub const LEVELS: KernelSpec = KernelSpec {
+    name: "downsample_levels",
+    shaders: &[levels::MEAN_SHADER, levels::MAX_SHADER],
+    splits: true,
+    tolerance: Tolerance::Exact,
+    sample: sample_levels,
 };
 
 fn sample(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
@@ -75,4 +84,29 @@ fn mode<T: Label>(plane: &Plane<T>, backend: SampleBackend<'_>) -> Result<Plane<
         SampleBackend::Cpu => Ok(cpu::downsample_labels(plane.view())),
         SampleBackend::Gpu(gpu) => gpu::downsample_labels(gpu, plane.view()),
     }
+}
+
+/// Both depths and filters, and more levels than one dispatch makes.
+fn sample_levels(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
+    let mut noise = Noise::new(seed);
+    let (eight, sixteen) = (noise.plane::<u8>(size), noise.plane::<u16>(size));
+    let mut result = Vec::new();
+    for (filter, levels) in [(Filter::Mean, 5), (Filter::Max, 3)] {
+        result.extend(halved(&eight, filter, levels, backend)?);
+        result.extend(halved(&sixteen, filter, levels, backend)?);
+    }
+    Ok(result)
+}
+
+fn halved<T: GreyPixel>(
+    plane: &Plane<T>,
+    filter: Filter,
+    count: usize,
+    backend: SampleBackend<'_>,
+) -> Result<Vec<f64>> {
+    let made = match backend {
+        SampleBackend::Cpu => cpu::downsample_levels(plane.view(), filter, count)?,
+        SampleBackend::Gpu(gpu) => levels::downsample_levels(gpu, plane.view(), filter, count)?,
+    };
+    Ok(made.iter().flat_map(values).collect())
 }

@@ -1,7 +1,5 @@
 //! Illumination on the GPU: `shaders/illumination_apply.wgsl` and `shaders/illumination_sums.wgsl`.
 
-use std::borrow::Cow;
-
 use super::statistics::{LOGARITHMS, PixelSums};
 use super::{Correction, IlluminationSums};
 use crate::error::Result;
@@ -152,7 +150,8 @@ fn add_images<T: GreyPixel>(gpu: &Gpu, images: &[&[T]], sums: &mut PixelSums) ->
         for images in images.chunks(group) {
             let mut recording = Recording::new(gpu)?;
             let table = recording.table(bytemuck::cast_slice(table))?;
-            let parts: Vec<_> = images.iter().map(|image| whole_words(&image[part.clone()])).collect();
+            let parts: Vec<_> =
+                images.iter().map(|image| layout::whole_words(&image[part.clone()])).collect();
             let input = recording.upload_all(&parts)?;
             let result = recording.output((SUM_BYTES * per_word * words) as u64)?;
             let word_count = layout::count(words)?;
@@ -163,15 +162,4 @@ fn add_images<T: GreyPixel>(gpu: &Gpu, images: &[&[T]], sums: &mut PixelSums) ->
         }
     }
     Ok(())
-}
-
-/// Pixels as bytes, filled up with zeros to a multiple of 4.
-fn whole_words<T: GreyPixel>(pixels: &[T]) -> Cow<'_, [u8]> {
-    let bytes: &[u8] = bytemuck::cast_slice(pixels);
-    if bytes.len().is_multiple_of(4) {
-        return Cow::Borrowed(bytes);
-    }
-    let mut filled = bytes.to_vec();
-    filled.resize(bytes.len().next_multiple_of(4), 0);
-    Cow::Owned(filled)
 }

@@ -51,14 +51,13 @@ pub(crate) mod spec;
 mod statistics;
 
 pub use percentiles::Percentiles;
-pub(crate) use percentiles::count_part;
 pub use smoothing::smooth;
 pub use spec::{APPLY, SUMS};
 pub(crate) use statistics::look_up;
 pub use statistics::{IlluminationStatistics, IlluminationSums, MAX_IMAGES, Moments};
 
 use crate::error::{EngineError, Result};
-use crate::image::{Plane, PlaneRef, Rect, Size};
+use crate::image::{Plane, Rect, Size};
 use crate::kernels::shading::ShadingPlanes;
 
 /// Standard deviation of the smoothing of statistics, in pixels.
@@ -77,13 +76,36 @@ pub struct Correction {
     pub invalid_pixels: usize,
 }
 
-/// A window of the planes of a [`Correction`], for the pixels of one placement.
+/// A window of a [`Correction`], for the pixels of one placement.
 #[derive(Debug, Clone, Copy)]
 pub struct CorrectionWindow<'a> {
-    /// Window of [`Correction::exponent`].
-    pub exponent: PlaneRef<'a, f32>,
-    /// Window of [`Correction::offset`].
-    pub offset: PlaneRef<'a, f32>,
+    correction: &'a Correction,
+    window: Rect,
+}
+
+impl<'a> CorrectionWindow<'a> {
+    /// Size of the pixels it corrects.
+    pub fn size(&self) -> Size {
+        self.window.size
+    }
+
+    /// Whether both planes have a row of this window for each of its rows.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.correction.offset.size() == self.correction.exponent.size()
+    }
+
+    /// Exponents and offsets of one row; panics outside the window, as slices do.
+    pub(crate) fn row(&self, row: usize) -> (&'a [f32], &'a [f32]) {
+        assert!(row < self.window.size.height, "row {row} of {}", self.window.size);
+        let columns = self.window.x..self.window.x + self.window.size.width;
+        let row = self.window.y + row;
+        (&self.correction.exponent.row(row)[columns.clone()], &self.correction.offset.row(row)[columns])
+    }
+
+    /// A window of this window, and the correction it belongs to.
+    pub(crate) fn within(&self, rect: Rect) -> (&'a Correction, Rect) {
+        (self.correction, Rect::new(self.window.y + rect.y, self.window.x + rect.x, rect.size))
+    }
 }
 
 impl Correction {
@@ -145,11 +167,13 @@ impl Correction {
     /// # Errors
     /// [`EngineError::Shape`] when the window leaves the image.
     pub fn window(&self, window: Rect) -> Result<CorrectionWindow<'_>> {
-        Ok(CorrectionWindow { exponent: self.exponent.window(window)?, offset: self.offset.window(window)? })
+        self.exponent.window(window)?;
+        self.offset.window(window)?;
+        Ok(CorrectionWindow { correction: self, window })
     }
 
     /// The whole correction.
     pub fn view(&self) -> CorrectionWindow<'_> {
-        CorrectionWindow { exponent: self.exponent.view(), offset: self.offset.view() }
+        CorrectionWindow { correction: self, window: Rect::new(0, 0, self.size()) }
     }
 }

@@ -1,8 +1,7 @@
 //! Percentiles of grey values, from histograms.
 
-use rayon::prelude::*;
-
-use crate::image::{BitDepth, GreyPixel, GreyPlane};
+use crate::image::GreyPlane;
+use crate::kernels::histogram::cpu::count;
 
 /// Number of quantiles kept: `100·i/99999` for `i` from 0 to 99 999.
 pub(super) const QUANTILES: usize = 100_000;
@@ -57,54 +56,6 @@ pub(super) fn histogram(image: &GreyPlane, threads: usize) -> Vec<u64> {
         GreyPlane::U8(plane) => count(plane.pixels(), threads),
         GreyPlane::U16(plane) => count(plane.pixels(), threads),
     }
-}
-
-fn count<T: GreyPixel>(pixels: &[T], threads: usize) -> Vec<u64> {
-    let part = pixels.len().div_ceil(threads.max(1)).max(1 << 18);
-    if pixels.len() <= part {
-        return T::count_row(pixels);
-    }
-    pixels
-        .par_chunks(part)
-        .map(T::count_row)
-        .reduce_with(|mut left, right| {
-            for (left, right) in left.iter_mut().zip(right) {
-                *left += right;
-            }
-            left
-        })
-        .unwrap_or_else(|| vec![0; bins(T::DEPTH)])
-}
-
-/// Two tables in turns, since neighbouring pixels often are equal and an addition to the same
-/// counter has to wait for the one before.
-#[inline(always)]
-pub(crate) fn count_part<T: GreyPixel>(pixels: &[T]) -> Vec<u64> {
-    let bins = bins(T::DEPTH);
-    let mut total = vec![0u64; bins];
-    // 32-bit counters are half as large; a part is cut so that none can overflow.
-    for pixels in pixels.chunks(u32::MAX as usize) {
-        let mut even = vec![0u32; bins];
-        let mut odd = vec![0u32; bins];
-        let (even, odd) = (&mut even[..bins], &mut odd[..bins]);
-        let (pairs, rest) = pixels.as_chunks::<2>();
-        for [first, second] in pairs {
-            even[usize::from((*first).into())] += 1;
-            odd[usize::from((*second).into())] += 1;
-        }
-        for value in rest {
-            even[usize::from((*value).into())] += 1;
-        }
-        for ((total, even), odd) in total.iter_mut().zip(even).zip(odd) {
-            *total += u64::from(*even) + u64::from(*odd);
-        }
-    }
-    total
-}
-
-/// Number of grey values of a depth.
-pub(super) fn bins(depth: BitDepth) -> usize {
-    usize::from(depth.max_value()) + 1
 }
 
 /// Calls `add(i, 99999 · quantile_i)` for each of the quantiles of a histogram.

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::percentiles::{self, Percentiles, QUANTILES};
 use super::{Correction, SMOOTHING_SIGMA_PX, smooth};
 use crate::error::{EngineError, Result};
-use crate::image::{BitDepth, GreyPixel, GreyPlane, Plane, Size};
+use crate::image::{BitDepth, GreyPixel, GreyPlane, Histogram, Plane, Size};
 use crate::kernels::rows::RowLoops;
 use crate::simd::{self, RowKernel};
 
@@ -84,7 +84,7 @@ impl IlluminationSums {
             images: 0,
             sums: vec![0; size.area()],
             squares: vec![0; size.area()],
-            histogram: vec![0; percentiles::bins(depth)],
+            histogram: vec![0; Histogram::bins(depth)],
             quantiles: vec![0; QUANTILES],
         }
     }

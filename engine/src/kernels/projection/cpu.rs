@@ -5,31 +5,35 @@ use crate::image::{GreyPixel, GreyPlane, Plane};
 use crate::parallel;
 use crate::simd::{self, RowKernel};
 
+/// Refuses no planes, and planes that differ in size or depth.
+pub(super) fn check(planes: &[GreyPlane]) -> Result<&GreyPlane> {
+    let first = planes.first().ok_or_else(|| EngineError::Parameter {
+        name: "planes",
+        problem: "are empty: nothing to project".to_owned(),
+    })?;
+    let differs = |plane: &&GreyPlane| plane.size() != first.size() || plane.depth() != first.depth();
+    match planes.iter().find(differs) {
+        None => Ok(first),
+        Some(plane) => Err(EngineError::Shape {
+            what: "planes of a projection",
+            expected: format!("{} at {} bits", first.size(), first.depth().bits()),
+            actual: format!("{} at {} bits", plane.size(), plane.depth().bits()),
+        }),
+    }
+}
+
 /// Projects a stack of planes to their pixel-wise maximum.
 ///
 /// # Errors
 /// [`EngineError::Parameter`] for no planes; [`EngineError::Shape`] when sizes or depths differ.
 pub fn project_max(planes: &[GreyPlane]) -> Result<GreyPlane> {
-    let first = planes.first().ok_or_else(|| EngineError::Parameter {
-        name: "planes",
-        problem: "are empty: nothing to project".to_owned(),
-    })?;
-    let mut result = first.clone();
+    let mut result = check(planes)?.clone();
     for plane in &planes[1..] {
         match (&mut result, plane) {
-            (GreyPlane::U8(result), GreyPlane::U8(plane)) if result.size() == plane.size() => {
-                raise(result, plane);
-            }
-            (GreyPlane::U16(result), GreyPlane::U16(plane)) if result.size() == plane.size() => {
-                raise(result, plane);
-            }
-            _ => {
-                return Err(EngineError::Shape {
-                    what: "planes of a projection",
-                    expected: format!("{} at {} bits", first.size(), first.depth().bits()),
-                    actual: format!("{} at {} bits", plane.size(), plane.depth().bits()),
-                });
-            }
+            (GreyPlane::U8(result), GreyPlane::U8(plane)) => raise(result, plane),
+            (GreyPlane::U16(result), GreyPlane::U16(plane)) => raise(result, plane),
+            // All have one depth.
+            _ => {}
         }
     }
     Ok(result)

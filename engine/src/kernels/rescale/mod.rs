@@ -27,7 +27,7 @@ mod spec;
 pub use spec::SPEC;
 
 use crate::error::{EngineError, Result};
-use crate::image::BitDepth;
+use crate::image::{BitDepth, Histogram};
 
 /// The grey values shown as black and as white; `lower < upper`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
@@ -52,6 +52,14 @@ impl Limits {
     /// The whole range of a depth: 0 to 255 or to 65 535.
     pub const fn full(depth: BitDepth) -> Self {
         Self { lower: 0, upper: depth.max_value() }
+    }
+
+    /// Limits at two percentiles, 0 to 100, of the pixels counted, truncated to whole values and kept
+    /// apart as by [`clip_limits`]. `None` where there are no pixels, or for percentiles out of range.
+    pub fn of_percentiles(histogram: &Histogram, lower: f64, upper: f64) -> Option<Self> {
+        // Percentiles of grey values are between them.
+        let at = |percentile| histogram.percentile(percentile).map(|value| value as u16);
+        Some(clip_limits(histogram.depth(), at(lower)?, at(upper)?))
     }
 
     /// The fields are public, so kernels check them again.

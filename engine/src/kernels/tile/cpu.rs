@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::Placement;
+use super::{Placement, Shown};
 use crate::error::{EngineError, Result};
-use crate::image::{BitDepth, GreyPixel, Plane, Size};
+use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::rescale::{Limits, cpu::Ramp};
 use crate::parallel;
 
@@ -34,15 +34,9 @@ pub fn render_tile<T: GreyPixel>(
     limits: Option<Limits>,
 ) -> Result<Plane<u8>> {
     check(placements)?;
-    let ramp = match limits {
-        Some(limits) => Some(Ramp::new(limits)?),
-        None if T::DEPTH == BitDepth::Eight => None,
-        None => {
-            return Err(EngineError::Parameter {
-                name: "limits",
-                problem: "are needed to show 16-bit pixels".to_owned(),
-            });
-        }
+    let ramp = match Shown::new::<T>(limits)? {
+        Shown::Stretched(limits) => Some(Ramp::new(limits)?),
+        Shown::AsStored => None,
     };
     let finish = |values: &[T], out: &mut [u8]| match ramp {
         Some(ramp) => ramp.apply(values, out),
@@ -66,16 +60,16 @@ pub fn render_tile<T: GreyPixel>(
     }))
 }
 
-fn check<T: GreyPixel>(placements: &[Placement<'_, T>]) -> Result<()> {
+pub(crate) fn check<T: GreyPixel>(placements: &[Placement<'_, T>]) -> Result<()> {
     for placement in placements {
         let size = placement.pixels.size();
         if let Some(window) = &placement.correction
-            && (window.exponent.size() != size || window.offset.size() != size)
+            && (window.size() != size || !window.is_complete())
         {
             return Err(EngineError::Shape {
                 what: "correction window of a placement",
                 expected: size.to_string(),
-                actual: window.exponent.size().to_string(),
+                actual: window.size().to_string(),
             });
         }
     }
@@ -106,7 +100,8 @@ fn paint<T: GreyPixel, U: GreyPixel>(
                 let start = (to_row - first + index) * size.width + to_column;
                 let out = &mut rows[start..start + columns.len()];
                 let planes = placement.correction.as_ref().map(|window| {
-                    (&window.exponent.row(row)[columns.clone()], &window.offset.row(row)[columns.clone()])
+                    let (exponent, offset) = window.row(row);
+                    (&exponent[columns.clone()], &offset[columns.clone()])
                 });
                 pixel_row(&source.row(row)[columns.clone()], planes, out);
             }
@@ -117,7 +112,7 @@ fn paint<T: GreyPixel, U: GreyPixel>(
 
 /// The part of `length` pixels placed at `position` that falls into `wanted`: the source range,
 /// and where its start lies in the output.
-fn overlap(position: i64, length: usize, wanted: &Range<usize>) -> Option<(Range<usize>, usize)> {
+pub(super) fn overlap(position: i64, length: usize, wanted: &Range<usize>) -> Option<(Range<usize>, usize)> {
     // Planes have fewer than 2⁶³ pixels; i128 keeps far-off positions from overflowing.
     let position = i128::from(position);
     let start = position.max(wanted.start as i128);

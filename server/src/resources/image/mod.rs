@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
+use tm_engine::kernels::downsample::Filter;
 use tm_engine::kernels::illumination::Correction;
 use tm_engine::kernels::rescale::Limits;
 use tm_engine::kernels::tile::Placement;
@@ -221,19 +222,28 @@ impl WindowParts {
         self.parts.is_empty()
     }
 
-    /// Correct and place at the stored depth.
+    /// Correct, place and halve: the levels 1 to `levels` at the stored depth.
     ///
     /// # Errors
     /// When the correction is of another size than the sites.
-    pub fn compose(
+    pub fn build_levels(
         &self,
         engine: &Engine,
         size: Size,
         correction: Option<&Correction>,
-    ) -> Result<GreyPlane, EngineError> {
+        levels: usize,
+    ) -> Result<Vec<GreyPlane>, EngineError> {
         Ok(match self.depth {
-            BitDepth::Eight => engine.compose(size, &self.placements(as_u8, correction)?)?.into(),
-            BitDepth::Sixteen => engine.compose(size, &self.placements(as_u16, correction)?)?.into(),
+            BitDepth::Eight => {
+                let placements = self.placements(as_u8, correction)?;
+                let levels = engine.build_levels(size, &placements, Filter::Mean, levels)?;
+                levels.into_iter().map(GreyPlane::from).collect()
+            }
+            BitDepth::Sixteen => {
+                let placements = self.placements(as_u16, correction)?;
+                let levels = engine.build_levels(size, &placements, Filter::Mean, levels)?;
+                levels.into_iter().map(GreyPlane::from).collect()
+            }
         })
     }
 

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use tm_engine::Engine;
-use tm_engine::image::{GreyPlane, Rect, Size};
+use tm_engine::image::{Rect, Size};
 
 use super::layout::{LayoutError, MapLayout};
 use super::{LayerSource, MapError};
@@ -128,27 +128,14 @@ pub async fn build_block(
     let built = environment.compute.batch(move |engine| {
         let parts = plan.read(&images)?;
         let pyramid = images.get_layer(&path)?;
-        let full = parts.compose(engine, window.size, correction.as_deref())?;
-        let report = BlockReport { pixels: window.size.area(), missing: parts.missing };
-        drop(parts);
-        write_levels(engine, &pyramid, block, full)?;
-        Ok(report)
+        let levels = LAST_BLOCK_LEVEL.min(pyramid.levels().saturating_sub(1));
+        let planes = parts.build_levels(engine, window.size, correction.as_deref(), levels)?;
+        for (plane, level) in planes.iter().zip(1..) {
+            pyramid.write_shard(level, block.y, block.x, plane)?;
+        }
+        Ok(BlockReport { pixels: window.size.area(), missing: parts.missing })
     });
     built.await?
-}
-
-fn write_levels(
-    engine: &Engine,
-    pyramid: &LayerPyramid,
-    block: Block,
-    full: GreyPlane,
-) -> Result<(), MapError> {
-    let mut plane = full;
-    for level in 1..pyramid.levels().min(LAST_BLOCK_LEVEL + 1) {
-        plane = engine.downsample_grey(&plane)?;
-        pyramid.write_shard(level, block.y, block.x, &plane)?;
-    }
-    Ok(())
 }
 
 /// Make the levels above 4 from level 4, and declare the layer complete. All blocks must be there.

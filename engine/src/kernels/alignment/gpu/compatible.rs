@@ -76,7 +76,7 @@ impl<'a> CompatibleReference<'a> {
         let transform = Transform::new(gpu, &mut recording, padded)?;
         let loaded = load(gpu, &mut recording, reference, &transform, mean)?;
         let spectrum = transform.run(&mut recording, &loaded, Direction::Forward)?;
-        recording.submit()?;
+        recording.finish()?;
         let lags = [circular_lags(size.height, padded.height)?, circular_lags(size.width, padded.width)?];
         let transformed = Transformed { padded, transform, spectrum, norm, lags };
         Ok(Self { gpu, pixels, transformed: Some(transformed) })

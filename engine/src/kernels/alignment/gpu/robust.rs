@@ -64,7 +64,7 @@ impl<'a> Registrar<'a> {
         let mut recording = Recording::new(gpu)?;
         let transform = Transform::new(gpu, &mut recording, plan.padded)?;
         let whitening = Whitening::new(&mut recording, plan)?;
-        recording.submit()?;
+        recording.finish()?;
         Ok(Self { gpu, plan, transform, whitening, lags: plan.lags(Window::Hann) })
     }
 
