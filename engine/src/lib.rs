@@ -11,7 +11,7 @@ pub mod gpu;
 pub mod image;
 pub mod kernels;
 mod parallel;
-mod probe;
+pub mod probe;
 pub mod shader;
 mod simd;
 

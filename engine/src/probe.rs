@@ -9,8 +9,11 @@ use crate::kernels::{KernelSpec, SampleBackend};
 const SIZE: Size = Size::new(7, 301);
 const SEED: u64 = 7;
 
-/// Runs a kernel on the device and compares; the error says what is wrong with it there.
-pub(crate) fn probe(kernel: &KernelSpec, gpu: &Gpu) -> Result<(), EngineError> {
+/// Runs a kernel on the device and compares.
+///
+/// # Errors
+/// What is wrong with the kernel there; any error of the device.
+pub fn probe(kernel: &KernelSpec, gpu: &Gpu) -> Result<(), EngineError> {
     let expected = (kernel.sample)(SEED, SIZE, SampleBackend::Cpu)?;
     let actual = (kernel.sample)(SEED, SIZE, SampleBackend::Gpu(gpu))?;
     kernel.tolerance.compare(&expected, &actual).map_err(|difference| {

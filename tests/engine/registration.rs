@@ -7,7 +7,9 @@ use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::cpu::{CompatibleReference, RobustReference};
 use tm_engine::kernels::alignment::{Clip, RobustOptions, Shift};
+use tm_tests::backends::engines;
 use tm_tests::registration::{Scene, phase_correlation, vignette};
+use tm_tests::vectors::{Vectors, planes};
 
 const SIZE: Size = Size::new(256, 256);
 
@@ -127,6 +129,44 @@ fn robust_registration_finds_every_shift_where_the_classical_methods_miss_some()
     );
     assert!(very_dim[2] <= 5 && very_dim[3] <= 5 && dim_shaded[2] <= 7, "{very_dim:?}, {dim_shaded:?}");
     assert!(dirty[0] <= 3 && dirty[4] <= 5, "dirt outweighs the cells where it is not clipped: {dirty:?}");
+}
+
+/// The images of the vector for the classical method, which must agree with its shifts.
+#[test]
+fn robust_registration_finds_and_accepts_the_shifts_of_noisy_cycles_too() {
+    let vector = Vectors::fixtures().load("align_shift");
+    let cycles = planes::<u16>(&vector.input("cycles"));
+    let targets: Vec<_> = cycles.iter().collect();
+    let reference = &cycles[vector.parse::<usize>("reference_index")];
+    let found = Engine::cpu().register_robust(reference, &targets, &RobustOptions::default());
+    let expected = vector.expected::<i32>("shifts_yx");
+    for (found, expected) in found.expect("cycles of one size").iter().zip(expected.rows()) {
+        assert_eq!(found.shift, Shift::new(expected[0], expected[1]), "{found:?}");
+        assert!(found.is_accepted(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_gpu_finds_the_shifts_that_the_cpu_finds() {
+    for engine in engines() {
+        for row in &ROWS {
+            for seed in 0..2 {
+                let (reference, target, planted) = pair(row, seed);
+                let options = RobustOptions::default();
+                let found = engine.register_robust(&reference, &[&target], &options).expect("one size")[0];
+                assert_eq!(found.shift, planted, "{} on {}: {found:?}", row.name, engine.backend());
+                assert!(found.is_accepted(), "{} on {}: {found:?}", row.name, engine.backend());
+                let compatible = |engine: &Engine| engine.register_compatible(&reference, &[&target]);
+                assert_eq!(
+                    compatible(&engine).expect("one size"),
+                    compatible(&Engine::cpu()).expect("one size"),
+                    "{} on {}",
+                    row.name,
+                    engine.backend()
+                );
+            }
+        }
+    }
 }
 
 /// Not a check but figures; `cargo test -p tm-tests --test engine -- --ignored --nocapture figures`.

@@ -18,7 +18,7 @@ fn shader_files() -> Vec<PathBuf> {
 }
 
 /// What is wrong with a shader, if anything.
-fn problem(source: &str) -> Option<String> {
+pub fn problem(source: &str) -> Option<String> {
     let stitched = match shader::stitch(source) {
         Ok(stitched) => stitched,
         Err(error) => return Some(error.to_string()),

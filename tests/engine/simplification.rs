@@ -9,8 +9,8 @@ use tm_engine::geometry::{
 use tm_engine::image::{Plane, Size};
 use tm_engine::{Engine, EngineError};
 
-use crate::outline_vectors::distance_to_ring;
 use crate::outlines::{OFFSET, label_images, site_of, trace};
+use crate::vectors::outlines::distance_to_ring;
 
 fn vertices(ring: &Ring) -> BTreeSet<Vertex> {
     ring.vertices().iter().copied().collect()

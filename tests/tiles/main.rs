@@ -1,7 +1,7 @@
 //! Maps: where sites lie, what tiles look like, how they are served.
 
 // Tests may stop at what should never happen.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod http;
 mod layout;

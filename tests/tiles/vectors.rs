@@ -1,94 +1,242 @@
-//! The layout and the pyramid against numbers made by other programs.
+//! Vectors of what the server computes: the layout of the map and its pyramid, tiles and what they show.
 
 use serde_json::Value;
 use tm_engine::Engine;
+use tm_engine::geometry::{MapRect, Polygon};
 use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::rescale::Limits;
 use tm_engine::kernels::tile::Placement;
 use tm_server::resources::layer::layout::{
     MapLayout, PlateSites, SitePosition, Spacing, WellSites, depth, plate_grid_shape,
 };
-use tm_tests::vectors::{self, Vector};
+use tm_server::resources::mapobject::zoom::{MapobjectKind, Shown, ZoomThresholds};
+use tm_server::resources::tile::TileAddress;
+use tm_server::storage::encode;
+use tm_tests::vectors::{self, OF_THE_SERVER, Vectors, outcome, rows};
+use zune_jpeg::zune_core::colorspace::ColorSpace;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+/// A vector, and a function that panics unless the server gives what it expects.
+type Check = (&'static str, fn(&Vectors));
+
+/// All of them, and the pyramid, which is one of the engine too.
+const ALL: &[Check] = &[
+    ("pyramid_layout", layouts_and_depths),
+    ("plate_grid_shape", plate_grid_shapes),
+    ("pyramid_tiny", tiny_pyramid),
+    ("jpeg95", jpeg_round_trip),
+    ("tile_box", tile_boxes),
+    ("zoom_thresholds", zoom_thresholds),
+    ("tile_query", objects_in_tiles),
+];
 
 #[test]
-fn plate_grid_shapes_are_those_of_the_vectors() {
-    let expected = Vector::load("plate_grid_shape").expected::<i64>("rows_cols");
-    assert!(expected.shape()[0] > 10);
-    for (index, shape) in expected.outer_iter().enumerate() {
-        let grid = plate_grid_shape(index + 1);
-        assert_eq!([grid.height as i64, grid.width as i64], [shape[0], shape[1]], "{} plates", index + 1);
+fn vectors_of_the_server_agree() {
+    let vectors = Vectors::named();
+    println!("{}", vectors.folder().display());
+    let mut failures = Vec::new();
+    for (name, check) in ALL {
+        let outcome = outcome(|| check(&vectors));
+        println!("{name:<20} {}", if outcome.is_ok() { "passed" } else { "FAILED" });
+        failures.extend(outcome.err().map(|why| format!("{name}: {why}")));
+    }
+    println!("{} vectors of the server: {} failed", ALL.len(), failures.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    for name in OF_THE_SERVER {
+        assert!(ALL.iter().any(|(tested, _)| tested == name), "{name} has no test");
     }
 }
 
-/// The wells of the cases of `pyramid_layout`, which only counts them.
-fn wells(count: i64) -> Vec<String> {
-    let raster = |rows: std::ops::Range<u8>, columns: std::ops::RangeInclusive<u32>| {
-        let name = |row: u8, column: u32| format!("{}{column:02}", char::from(b'A' + row));
-        rows.flat_map(|row| columns.clone().map(move |column| name(row, column))).collect()
-    };
+fn plate_grid_shapes(vectors: &Vectors) {
+    let expected = rows::<usize>(&vectors.load("plate_grid_shape").expected("rows_cols"));
+    for (plates, shape) in (1..).zip(expected) {
+        let grid = plate_grid_shape(plates);
+        assert_eq!([grid.height, grid.width], shape[..], "{plates} plates");
+    }
+}
+
+/// Rows and columns of wells that `count` may stand for: `pyramid_layout` only counts them. Those of the
+/// plate formats are known; of others any full rectangle may be meant.
+fn rasters(count: usize) -> Vec<Size> {
     match count {
-        1 => raster(0..1, 1..=1),
-        4 => raster(2..4, 3..=4),
-        96 => raster(0..8, 1..=12),
-        384 => raster(0..16, 1..=24),
-        other => panic!("no plate of {other} wells"),
+        4 => vec![Size::new(2, 2)],
+        6 => vec![Size::new(2, 3)],
+        12 => vec![Size::new(3, 4)],
+        24 => vec![Size::new(4, 6)],
+        48 => vec![Size::new(6, 8)],
+        96 => vec![Size::new(8, 12)],
+        384 => vec![Size::new(16, 24)],
+        _ => (1..=26)
+            .filter(|rows| count.is_multiple_of(*rows))
+            .map(|rows| Size::new(rows, count / rows))
+            .filter(|raster| raster.width < 100)
+            .collect(),
     }
 }
 
-#[test]
-fn layouts_and_depths_are_those_of_the_vectors() {
-    let cases = Vector::load("pyramid_layout").expected::<i64>("cases");
-    for case in cases.outer_iter() {
-        let case: Vec<i64> = case.iter().copied().collect();
-        let [plates, well_count, rows, columns, height, width, spacer] = case[..7] else {
-            panic!("{case:?}")
+/// Plates of wells of `sites`, and the id of the last site.
+fn plates(count: i64, raster: Size, sites: Size) -> (Vec<PlateSites>, i64) {
+    let mut last = 0;
+    let mut well = |row: usize, column: usize| {
+        let mut position = |y: usize, x: usize| {
+            last += 1;
+            SitePosition { id: last, y: y as i64, x: x as i64 }
         };
-        let spacing = Spacing {
-            site: Size::new(height as usize, width as usize),
-            vertical_displacement: 0,
-            horizontal_displacement: 0,
-            well_spacer: spacer,
-        };
-        let mut next = 0;
-        let mut site = |y, x| {
-            next += 1;
-            SitePosition { id: next, y, x }
-        };
-        let plates: Vec<_> = (1..=plates)
-            .map(|id| PlateSites {
-                id,
-                wells: wells(well_count)
-                    .into_iter()
-                    .map(|name| WellSites {
-                        id: 0,
-                        name,
-                        sites: (0..rows)
-                            .flat_map(|y| (0..columns).map(move |x| (y, x)))
-                            .map(|(y, x)| site(y, x))
-                            .collect(),
-                    })
-                    .collect(),
+        let mut positions = Vec::new();
+        for y in 0..sites.height {
+            positions.extend((0..sites.width).map(|x| position(y, x)));
+        }
+        let letter = char::from(b'A' + u8::try_from(row).unwrap());
+        WellSites { id: 0, name: format!("{letter}{:02}", column + 1), sites: positions }
+    };
+    let plates = (1..=count)
+        .map(|id| {
+            let mut wells = Vec::new();
+            for row in 0..raster.height {
+                wells.extend((0..raster.width).map(|column| well(row, column)));
+            }
+            PlateSites { id, wells }
+        })
+        .collect();
+    (plates, last)
+}
+
+fn layouts_and_depths(vectors: &Vectors) {
+    let vector = vectors.load("pyramid_layout");
+    let tile: usize = vector.parse("tile_size");
+    for case in rows::<i64>(&vector.expected("cases")) {
+        let [count, wells, rows, columns, height, width, spacer] = case[..7] else { panic!("{case:?}") };
+        let size = |height: i64, width: i64| Size::new(height as usize, width as usize);
+        let results: Vec<Vec<i64>> = rasters(wells as usize)
+            .into_iter()
+            .map(|raster| {
+                let spacing = Spacing {
+                    site: size(height, width),
+                    vertical_displacement: 0,
+                    horizontal_displacement: 0,
+                    well_spacer: spacer,
+                };
+                let (plates, last) = plates(count, raster, size(rows, columns));
+                let grid = plate_grid_shape(plates.len());
+                let layout = MapLayout::new(spacing, plates).unwrap();
+                let size = layout.size();
+                let levels = depth(size, tile);
+                let tiles: usize = (0..levels)
+                    .map(|level| layout.reduced_size(level))
+                    .map(|size| size.height.div_ceil(tile) * size.width.div_ceil(tile))
+                    .sum();
+                let offset = layout.site_offset(last).unwrap();
+                let numbers =
+                    [grid.height, grid.width, size.height, size.width, levels, tiles, offset.y, offset.x];
+                numbers.map(|value| value as i64).to_vec()
             })
             .collect();
-        let grid = plate_grid_shape(plates.len());
-        let layout = MapLayout::new(spacing, plates).unwrap();
-        let size = layout.size();
-        let tiles: usize = (0..layout.depth())
-            .map(|level| layout.reduced_size(level))
-            .map(|size| size.height.div_ceil(256) * size.width.div_ceil(256))
-            .sum();
-        let last = layout.site_offset(next).unwrap();
-        let actual =
-            [grid.height, grid.width, size.height, size.width, layout.depth(), tiles, last.y, last.x]
-                .map(|value| value as i64);
-        assert_eq!(actual, case[7..], "{case:?}");
+        assert!(results.iter().any(|result| *result == case[7..]), "{case:?}: {results:?}");
+    }
+}
+
+/// A tile that was encoded and decoded is near the tile, and near what another encoder makes of it.
+fn jpeg_round_trip(vectors: &Vectors) {
+    let vector = vectors.load("jpeg95");
+    let image = vectors::plane::<u8>(&vector.input("image"));
+    let jpeg = encode::jpeg(&image, vector.parse("quality")).unwrap();
+    let grey = DecoderOptions::default().jpeg_set_out_colorspace(ColorSpace::Luma);
+    let decoded =
+        zune_jpeg::JpegDecoder::new_with_options(std::io::Cursor::new(&jpeg), grey).decode().unwrap();
+    let theirs = vectors::plane::<u8>(&vector.expected("decoded"));
+    for (name, expected) in [("the tile", &image), ("the other decoded", &theirs)] {
+        assert_eq!(decoded.len(), expected.size().area(), "{name}");
+        let differences = || expected.pixels().iter().zip(&decoded).map(|(a, b)| f64::from(a.abs_diff(*b)));
+        let mean = differences().sum::<f64>() / decoded.len() as f64;
+        assert!(mean <= vector.tolerance("mean_abs"), "{mean} from {name} on average");
+        let most = differences().fold(0.0, f64::max);
+        assert!(most <= vector.tolerance("abs"), "{most} from {name}");
+    }
+}
+
+/// The square of a tile on a map with `max_zoom + 1` levels.
+fn square(z: u64, y: u64, x: u64, max_zoom: u64) -> MapRect {
+    let levels = usize::try_from(max_zoom).unwrap() + 1;
+    TileAddress::new(z, y, x, levels).and_then(TileAddress::map_rect).unwrap()
+}
+
+fn tile_boxes(vectors: &Vectors) {
+    let vector = vectors.load("tile_box");
+    for row in rows::<i64>(&vector.expected("boxes")) {
+        let [z, y, x] = [row[0], row[1], row[2]].map(|value| u64::try_from(value).unwrap());
+        let MapRect { x_min, y_min, x_max, y_max } = square(z, y, x, vector.parse("maxzoom"));
+        assert_eq!([x_min, y_min, x_max, y_max].map(i64::from), row[3..], "tile {z}, {y}, {x}");
+    }
+}
+
+fn zoom_thresholds(vectors: &Vectors) {
+    let vector = vectors.load("zoom_thresholds");
+    let kinds: Vec<MapobjectKind> = vector
+        .parse::<Vec<String>>("kind")
+        .iter()
+        .map(|kind| match kind.as_str() {
+            "Plate" => MapobjectKind::Plates,
+            "Well" => MapobjectKind::Wells,
+            "Site" => MapobjectKind::Sites,
+            "segmented as polygons" => MapobjectKind::Outlines,
+            "segmented as points" => MapobjectKind::Points,
+            other => panic!("no such kind of objects: {other}"),
+        })
+        .collect();
+    for row in rows::<u64>(&vector.expected("table")) {
+        let kind = kinds[usize::try_from(row[1]).unwrap()];
+        let thresholds = ZoomThresholds::of(kind, row[0]);
+        assert_eq!([thresholds.outlines, thresholds.points], row[2..], "{kind:?} up to {}", row[0]);
+    }
+}
+
+fn objects_in_tiles(vectors: &Vectors) {
+    let vector = vectors.load("tile_query");
+    let max_zoom: u64 = vector.parse("maxzoom");
+    let thresholds =
+        ZoomThresholds { outlines: vector.parse("polygon_thresh"), points: vector.parse("centroid_thresh") };
+    let polygons: Vec<Polygon> = rows::<i32>(&vector.input("boxes_x0_row0_x1_row1"))
+        .iter()
+        .map(|row| MapRect { x_min: row[0], y_min: -row[3], x_max: row[2], y_max: -row[1] }.to_ring())
+        .map(|shell| Polygon { shell, holes: Vec::new() })
+        .collect();
+    for row in rows::<u64>(&vector.expected("table")) {
+        let (z, tile) = (row[0], square(row[0], row[1], row[2], max_zoom));
+        let shown = thresholds.shown_at(z);
+        let mode = match shown {
+            Shown::Nothing => 0,
+            Shown::Points => 1,
+            Shown::Outlines => 2,
+        };
+        assert_eq!(mode, row[3], "level {z}");
+        let hits = polygons.iter().map(|polygon| match shown {
+            Shown::Nothing => false,
+            Shown::Points => {
+                let centroid = polygon.centroid();
+                (f64::from(tile.x_min)..=f64::from(tile.x_max)).contains(&centroid.x)
+                    && (f64::from(tile.y_min)..=f64::from(tile.y_max)).contains(&centroid.y)
+            }
+            Shown::Outlines => polygon.intersects(&tile),
+        });
+        assert_eq!(hits.map(u64::from).collect::<Vec<_>>(), row[4..], "tile {:?}", &row[..3]);
+    }
+}
+
+#[test]
+fn a_tile_beyond_32_bit_coordinates_has_no_square() {
+    let square = |y, x, levels| TileAddress::new(0, y, x, levels).and_then(TileAddress::map_rect);
+    assert_eq!(square(0, 0, 23).map(|square| square.x_max), Some(1 << 30));
+    assert_eq!(square(1, 0, 23), None, "its lower edge");
+    assert_eq!(square(0, 1, 23), None, "its right edge");
+    assert_eq!(square(0, (1 << 32) - 1, 1), None);
+    for levels in [24, 57, 60, 64, 65, 1000] {
+        assert_eq!(square(0, 0, levels), None, "{levels} levels");
     }
 }
 
 /// In the original's order: rescaled first, then averaged as 8-bit values.
-#[test]
-fn tiny_pyramid_is_that_of_the_vectors() {
-    let vector = Vector::load("pyramid_tiny");
+fn tiny_pyramid(vectors: &Vectors) {
+    let vector = vectors.load("pyramid_tiny");
     let experiment = vector.parameter("experiment");
     let number = |value: &Value| value.as_i64().unwrap();
     let images = vectors::planes(&vector.input::<u16>("sites"));

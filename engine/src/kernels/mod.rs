@@ -1,8 +1,9 @@
 //! The imaging kernels: one module each, whose documentation is the definition.
 //!
 //! To add one: write its definition in `mod.rs`, a naive reference and properties in
-//! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, and its entry in [`ALL`]. Shader
-//! validation, parity on every backend and the start-up probe then include it.
+//! `tests/engine`, `cpu.rs`, the shader of its name, `gpu.rs`, its entry in [`ALL`], and faults of
+//! the shader in `tests/engine/mutants`. Shader validation, parity on every backend and the start-up
+//! probe then include it.
 
 pub mod alignment;
 pub mod contours;

@@ -1,7 +1,9 @@
-//! Objects on the map, such as cells: kinds of them, and the layers that show their outlines.
+//! Objects on the map, such as cells: kinds of them, the layers that show their outlines, and the zoom
+//! levels at which they do.
 
 pub mod handlers;
 pub mod queries;
+pub mod zoom;
 
 /// A segmentation layer as listed: the objects of one type at one time point and focal plane. The sizes are
 /// null until the pyramid step has run.

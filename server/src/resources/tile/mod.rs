@@ -9,6 +9,7 @@ pub mod handlers;
 
 use bytes::Bytes;
 use tm_engine::Engine;
+use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 
@@ -46,6 +47,21 @@ impl TileAddress {
     /// The pixels of its level that it covers.
     pub fn window(self) -> Rect {
         Rect::new(self.y * TILE_PX, self.x * TILE_PX, TILE)
+    }
+
+    /// The square of the map that it covers, borders included, in pixels of full resolution with y upwards:
+    /// with `S = 256 · 2^halvings`, `[x·S, (x+1)·S] × [-(y+1)·S, -y·S]`. `None` beyond 32-bit coordinates,
+    /// where no object can be.
+    pub fn map_rect(self) -> Option<MapRect> {
+        let scale = u32::try_from(self.halvings).ok().and_then(|halvings| 1usize.checked_shl(halvings))?;
+        let side = TILE_PX.checked_mul(scale)?;
+        let lattice = |tiles: usize| i32::try_from(tiles.checked_mul(side)?).ok();
+        Some(MapRect {
+            x_min: lattice(self.x)?,
+            y_min: -lattice(self.y + 1)?,
+            x_max: lattice(self.x + 1)?,
+            y_max: -lattice(self.y)?,
+        })
     }
 }
 
