@@ -1,4 +1,6 @@
 //! The engine: one typed method per operation, on the backend chosen at start.
+//!
+//! It has more than 500 lines because every operation of the engine is found here, with its errors.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -463,7 +465,11 @@ impl Engine {
     /// # Errors
     /// None at present.
     pub fn shift<T: GreyPixel>(&self, plane: &Plane<T>, shift: Shift) -> Result<Plane<T>> {
-        Ok(alignment::cpu::shift(plane.view(), shift))
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::shift(gpu, plane.view(), shift),
+            || Ok(alignment::cpu::shift(plane.view(), shift)),
+        )
     }
 
     /// Cuts what every cycle of a site has out of a shifted plane; see [`alignment`].
@@ -476,7 +482,11 @@ impl Engine {
         shift: Shift,
         residues: Residues,
     ) -> Result<Plane<T>> {
-        alignment::cpu::crop(plane.view(), shift, residues)
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::crop(gpu, plane.view(), shift, residues),
+            || alignment::cpu::crop(plane.view(), shift, residues),
+        )
     }
 
     /// As [`align_crop`](Self::align_crop), at the size of the plane with zeros around.
@@ -489,7 +499,11 @@ impl Engine {
         shift: Shift,
         residues: Residues,
     ) -> Result<Plane<T>> {
-        alignment::cpu::pad(plane.view(), shift, residues)
+        self.run(
+            alignment::APPLY.name,
+            |gpu| alignment::gpu::pad(gpu, plane.view(), shift, residues),
+            || alignment::cpu::pad(plane.view(), shift, residues),
+        )
     }
 
     /// The shifts of targets by circular correlation, as TissueMAPS; see [`alignment`].
@@ -502,8 +516,15 @@ impl Engine {
         reference: &Plane<T>,
         targets: &[&Plane<T>],
     ) -> Result<Vec<Shift>> {
-        let reference = alignment::cpu::CompatibleReference::new(reference.view())?;
-        targets.iter().map(|target| reference.register(target.view())).collect()
+        let targets: Vec<_> = targets.iter().map(|target| target.view()).collect();
+        self.run(
+            alignment::COMPATIBLE.name,
+            |gpu| alignment::gpu::register_compatible(gpu, reference.view(), &targets),
+            || {
+                let reference = alignment::cpu::CompatibleReference::new(reference.view())?;
+                targets.iter().map(|target| reference.register(*target)).collect()
+            },
+        )
     }
 
     /// The shifts of targets by whitened correlation, with their quality; see [`alignment`].
@@ -517,8 +538,15 @@ impl Engine {
         targets: &[&Plane<T>],
         options: &RobustOptions,
     ) -> Result<Vec<Registration>> {
-        let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
-        targets.iter().map(|target| reference.register(target.view())).collect()
+        let targets: Vec<_> = targets.iter().map(|target| target.view()).collect();
+        self.run(
+            alignment::ROBUST.name,
+            |gpu| alignment::gpu::register_robust(gpu, reference.view(), &targets, options),
+            || {
+                let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
+                targets.iter().map(|target| reference.register(*target)).collect()
+            },
+        )
     }
 
     /// Runs a kernel on its backend; what the device cannot do, the CPU does.

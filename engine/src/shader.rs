@@ -25,13 +25,17 @@ pub(crate) use shader;
 
 /// Fragments that shaders may import, by name: the files of `shaders/shared`.
 pub const FRAGMENTS: &[(&str, &str)] = &[
+    ("complex", include_str!("../../shaders/shared/complex.wgsl")),
     ("halving", include_str!("../../shaders/shared/halving.wgsl")),
     ("illumination", include_str!("../../shaders/shared/illumination.wgsl")),
     ("label_band", include_str!("../../shaders/shared/label_band.wgsl")),
     ("levels", include_str!("../../shaders/shared/levels.wgsl")),
+    ("maxima", include_str!("../../shaders/shared/maxima.wgsl")),
     ("pixels", include_str!("../../shaders/shared/pixels.wgsl")),
+    ("reflect", include_str!("../../shaders/shared/reflect.wgsl")),
     ("scan", include_str!("../../shaders/shared/scan.wgsl")),
     ("shading", include_str!("../../shaders/shared/shading.wgsl")),
+    ("sums", include_str!("../../shaders/shared/sums.wgsl")),
 ];
 
 /// Replaces every `#import name` line of a shader by its fragment, once each.

@@ -1,12 +1,18 @@
 //! Alignment against naive code, and properties.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use tm_engine::image::{GreyPixel, Plane, Rect, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::{Clip, Registration, Residues, RobustOptions, Shift, cpu};
 use tm_engine::{Engine, EngineError};
+use tm_tests::backends::engines;
 use tm_tests::compare::{assert_same, same};
 use tm_tests::registration::Scene;
+
+/// An engine on each backend, opened once: many small cases run on them.
+static ENGINES: LazyLock<Vec<Engine>> = LazyLock::new(engines);
 
 fn naive_shift<T: GreyPixel>(plane: &Plane<T>, shift: Shift) -> Plane<T> {
     let size = plane.size();
@@ -55,12 +61,37 @@ fn rolled(plane: &Plane<u16>, shift: Shift) -> Plane<u16> {
     })
 }
 
+/// The shortest shift that does the same in a circle.
+fn nearest(shift: Shift, size: Size) -> Shift {
+    let along = |shift: i32, side: usize| {
+        let index = shift.rem_euclid(side as i32);
+        if index > side as i32 / 2 { index - side as i32 } else { index }
+    };
+    Shift::new(along(shift.y, size.height), along(shift.x, size.width))
+}
+
 fn robust(reference: &Plane<u16>, target: &Plane<u16>, options: &RobustOptions) -> Registration {
     Engine::cpu().register_robust(reference, &[target], options).expect("planes of one size")[0]
 }
 
+/// What each backend finds.
+fn robust_everywhere(
+    reference: &Plane<u16>,
+    target: &Plane<u16>,
+    options: &RobustOptions,
+) -> Vec<Registration> {
+    let register = |engine: &Engine| engine.register_robust(reference, &[target], options);
+    ENGINES.iter().map(|engine| register(engine).expect("planes of one size")[0]).collect()
+}
+
+/// The shift that every backend finds.
 fn compatible(reference: &Plane<u16>, target: &Plane<u16>) -> Shift {
-    Engine::cpu().register_compatible(reference, &[target]).expect("planes of one size")[0]
+    let mut shifts = ENGINES
+        .iter()
+        .map(|engine| engine.register_compatible(reference, &[target]).expect("planes of one size")[0]);
+    let expected = shifts.next().expect("the CPU is a backend");
+    assert!(shifts.all(|shift| shift == expected), "backends agree on planes of {}", reference.size());
+    expected
 }
 
 /// Pixels that may be anything, and often tie.
@@ -81,10 +112,12 @@ proptest! {
         let size = Size::new(height, width);
         let mut noise = Noise::new(seed);
         let (eight, sixteen) = (noise.plane::<u8>(size), noise.plane::<u16>(size));
-        let engine = Engine::cpu();
-        prop_assert_eq!(same(&naive_shift(&eight, shift), &engine.shift(&eight, shift).expect("it works")), Ok(()));
-        let moved = engine.shift(&sixteen, shift).expect("it works");
-        prop_assert_eq!(same(&naive_shift(&sixteen, shift), &moved), Ok(()));
+        for engine in &*ENGINES {
+            let moved = engine.shift(&eight, shift).expect("it works");
+            prop_assert_eq!(same(&naive_shift(&eight, shift), &moved), Ok(()));
+            let moved = engine.shift(&sixteen, shift).expect("it works");
+            prop_assert_eq!(same(&naive_shift(&sixteen, shift), &moved), Ok(()));
+        }
     }
 
     #[test]
@@ -95,8 +128,7 @@ proptest! {
         let plane = Noise::new(seed).plane::<u16>(size);
         let residues = Residues::of(&shifts);
         let place = residues.intersection(size);
-        let engine = Engine::cpu();
-        for shift in &shifts {
+        for (shift, engine) in shifts.iter().flat_map(|shift| ENGINES.iter().map(move |engine| (shift, engine))) {
             let moved = naive_shift(&plane, *shift);
             let cropped = engine.align_crop(&plane, *shift, residues).expect("the shift is one of them");
             prop_assert_eq!(cropped.size(), place.size);
@@ -173,31 +205,56 @@ proptest! {
     fn registration_of_anything_is_finite_and_identical_planes_do_not_move(
         height in 0usize..40, width in 0usize..40, seed: u64, values in 1u16..9, max_shift: u32,
     ) {
-        let size = Size::new(height, width);
-        let mut noise = Noise::new(seed);
-        let (one, other) = (coarse(&mut noise, size, values), noise.plane::<u16>(size));
-        for max_shift_px in [None, Some(max_shift), Some(3)] {
-            for clip in [Clip::Off, Clip::Percentile(99.5), Clip::Value(2)] {
-                let options = RobustOptions { max_shift_px, clip, ..RobustOptions::default() };
-                for (reference, target) in [(&one, &other), (&other, &one), (&one, &one), (&other, &other)] {
-                    let found = robust(reference, target, &options);
-                    prop_assert!((0.0..=1.0).contains(&found.quality), "{:?}", found);
-                    prop_assert!((0.0..=1.0).contains(&found.threshold), "{:?}", found);
-                    prop_assert!(found.error() >= 0.0, "{:?}", found);
-                    prop_assert!((found.subpixel.y - f64::from(found.shift.y)).abs() <= 0.5, "{:?}", found);
-                    prop_assert!((found.subpixel.x - f64::from(found.shift.x)).abs() <= 0.5, "{:?}", found);
-                    let reach = |side: usize| max_shift_px.map_or(side / 2, |most| most as usize).min(side);
-                    prop_assert!(found.shift.y.unsigned_abs() as usize <= reach(height), "{:?}", found);
-                    prop_assert!(found.shift.x.unsigned_abs() as usize <= reach(width), "{:?}", found);
-                    if std::ptr::eq(reference, target) {
-                        prop_assert_eq!(found.shift, Shift::default());
-                        prop_assert_eq!((found.subpixel.y, found.subpixel.x), (0.0, 0.0));
-                    }
+        check_anything(&ENGINES[..1], Size::new(height, width), seed, values, max_shift)?;
+    }
+}
+
+proptest! {
+    // One case is 36 registrations.
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    #[test]
+    fn registration_of_anything_is_finite_on_every_backend(
+        height in 0usize..40, width in 0usize..40, seed: u64, values in 1u16..9, max_shift: u32,
+    ) {
+        check_anything(&ENGINES, Size::new(height, width), seed, values, max_shift)?;
+    }
+}
+
+fn check_anything(
+    engines: &[Engine],
+    size: Size,
+    seed: u64,
+    values: u16,
+    max_shift: u32,
+) -> Result<(), TestCaseError> {
+    let mut noise = Noise::new(seed);
+    let (one, other) = (coarse(&mut noise, size, values), noise.plane::<u16>(size));
+    for max_shift_px in [None, Some(max_shift), Some(3)] {
+        for clip in [Clip::Off, Clip::Percentile(99.5), Clip::Value(2)] {
+            let options = RobustOptions { max_shift_px, clip, ..RobustOptions::default() };
+            let pairs = [(&one, &other), (&other, &one), (&one, &one), (&other, &other)];
+            for ((reference, target), engine) in
+                pairs.into_iter().flat_map(|pair| engines.iter().map(move |engine| (pair, engine)))
+            {
+                let found = engine.register_robust(reference, &[target], &options).expect("one size")[0];
+                prop_assert!((0.0..=1.0).contains(&found.quality), "{:?}", found);
+                prop_assert!((0.0..=1.0).contains(&found.threshold), "{:?}", found);
+                prop_assert!(found.error() >= 0.0, "{:?}", found);
+                prop_assert!((found.subpixel.y - f64::from(found.shift.y)).abs() <= 0.5, "{:?}", found);
+                prop_assert!((found.subpixel.x - f64::from(found.shift.x)).abs() <= 0.5, "{:?}", found);
+                let reach = |side: usize| max_shift_px.map_or(side / 2, |most| most as usize).min(side);
+                prop_assert!(found.shift.y.unsigned_abs() as usize <= reach(size.height), "{:?}", found);
+                prop_assert!(found.shift.x.unsigned_abs() as usize <= reach(size.width), "{:?}", found);
+                if std::ptr::eq(reference, target) {
+                    prop_assert_eq!(found.shift, Shift::default());
+                    prop_assert_eq!((found.subpixel.y, found.subpixel.x), (0.0, 0.0));
                 }
             }
         }
-        prop_assert_eq!(compatible(&other, &other), Shift::default());
     }
+    prop_assert_eq!(compatible(&other, &other), Shift::default());
+    Ok(())
 }
 
 proptest! {
@@ -212,11 +269,12 @@ proptest! {
         let mut scene = Scene::new(seed, size, 80);
         let (reference, target) = (scene.view(Shift::default()), scene.view(shift));
         let (reference, target) = (scene.exposed(&reference, 1.0), scene.exposed(&target, 1.0));
-        let found = robust(&reference, &target, &RobustOptions::default());
-        prop_assert_eq!(found.shift, shift, "{:?}", found);
-        prop_assert!(found.is_accepted(), "{:?}", found);
-        prop_assert!((found.subpixel.y - f64::from(shift.y)).abs() <= 0.25, "{:?}", found);
-        prop_assert!((found.subpixel.x - f64::from(shift.x)).abs() <= 0.25, "{:?}", found);
+        for found in robust_everywhere(&reference, &target, &RobustOptions::default()) {
+            prop_assert_eq!(found.shift, shift, "{:?}", found);
+            prop_assert!(found.is_accepted(), "{:?}", found);
+            prop_assert!((found.subpixel.y - f64::from(shift.y)).abs() <= 0.25, "{:?}", found);
+            prop_assert!((found.subpixel.x - f64::from(shift.x)).abs() <= 0.25, "{:?}", found);
+        }
     }
 
     #[test]
@@ -230,10 +288,11 @@ proptest! {
         let textured = Plane::new(size, textured).expect("one value per pixel");
         let noisy = Plane::from_fn(size, |_, _| level + noise.next_u16() % 50);
         for (reference, target) in [(&flat, &flat), (&flat, &other), (&flat, &textured), (&noisy, &flat)] {
-            let found = robust(reference, target, &RobustOptions::default());
-            prop_assert!(!found.is_accepted(), "{:?}", found);
-            prop_assert_eq!((found.quality, found.shift), (0.0, Shift::default()));
-            prop_assert_eq!(found.error(), f64::INFINITY);
+            for found in robust_everywhere(reference, target, &RobustOptions::default()) {
+                prop_assert!(!found.is_accepted(), "{:?}", found);
+                prop_assert_eq!((found.quality, found.shift), (0.0, Shift::default()));
+                prop_assert_eq!(found.error(), f64::INFINITY);
+            }
         }
     }
 }
@@ -266,10 +325,13 @@ fn shifts_beyond_half_the_side_are_found_where_they_are_allowed() {
     let (reference, target) = (scene.view(Shift::default()), scene.view(shift));
     let (reference, target) = (scene.exposed(&reference, 1.0), scene.exposed(&target, 1.0));
     let wide = RobustOptions { max_shift_px: Some(230), ..RobustOptions::default() };
-    assert_eq!(robust(&reference, &target, &wide).shift, shift);
+    for found in robust_everywhere(&reference, &target, &wide) {
+        assert_eq!(found.shift, shift);
+    }
     let narrow = RobustOptions { max_shift_px: Some(30), ..wide };
-    let found = robust(&reference, &target, &narrow);
-    assert!(!found.is_accepted() && found.shift.y.abs() <= 30, "{found:?}");
+    for found in robust_everywhere(&reference, &target, &narrow) {
+        assert!(!found.is_accepted() && found.shift.y.abs() <= 30, "{found:?}");
+    }
 }
 
 #[test]
@@ -327,6 +389,21 @@ fn the_brightest_planes_do_not_overflow_and_a_plane_of_one_value_does_not_move()
 }
 
 #[test]
+fn planes_whose_sides_are_primes_register_alike_on_every_backend() {
+    for (height, width) in [(211, 131), (1, 7), (7, 1), (97, 1), (1, 509), (2, 113), (64, 127), (127, 90)] {
+        let size = Size::new(height, width);
+        let mut noise = Noise::new(11);
+        let reference = noise.plane::<u16>(size);
+        for shift in [Shift::new(0, 2), Shift::new(-1, 1), Shift::new(height as i32 / 2, -(width as i32) / 2)]
+        {
+            assert_eq!(compatible(&reference, &rolled(&reference, shift)), nearest(shift, size), "{size}");
+        }
+        let unrelated = noise.plane::<u16>(size);
+        compatible(&reference, &unrelated);
+    }
+}
+
+#[test]
 fn equal_correlations_go_to_the_smaller_shift_and_half_an_even_side_is_positive() {
     // Stripes of period 8: eight columns to either side are as good as none.
     let stripes = Plane::from_fn(Size::new(16, 64), |_, column| if column % 8 < 3 { 900 } else { 7 });
@@ -347,8 +424,9 @@ fn small_identical_planes_do_not_move_by_fractions_either() {
         for plane in
             [noise.plane::<u16>(size), Plane::from_fn(size, |row, column| (900 * row + 70 * column) as u16)]
         {
-            let found = robust(&plane, &plane, &RobustOptions::default());
-            assert_eq!((found.shift, found.subpixel), (Shift::default(), Default::default()), "{size}");
+            for found in robust_everywhere(&plane, &plane, &RobustOptions::default()) {
+                assert_eq!((found.shift, found.subpixel), (Shift::default(), Default::default()), "{size}");
+            }
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Every kernel with a shader gives the same on every backend.
 
+use tm_engine::EngineError;
 use tm_engine::gpu::{Caps, Gpu};
 use tm_engine::image::Size;
 use tm_engine::kernels::{ALL, KernelSpec, Noise, SampleBackend};
@@ -65,10 +66,28 @@ fn an_image_beyond_the_limits_of_the_device_is_split_into_bands() {
         // 6 KiB per buffer: four rows of 700 16-bit pixels, or two of 32-bit pixels, which are 6
         // workgroups wide once halved; one workgroup is 4 rows high.
         let gpu = gpu.with_caps(Caps { binding_bytes: 6144, workgroups: 6 });
-        for kernel in shaded() {
+        for kernel in shaded().filter(|kernel| kernel.splits) {
             for (seed, size) in [(1, Size::new(101, 700)), (2, Size::new(100, 333)), (3, Size::new(77, 1))] {
                 assert_parity(kernel, &gpu, seed, size);
             }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_that_is_all_or_nothing_leaves_images_beyond_the_limits_to_the_cpu() {
+    for gpu in gpus() {
+        let gpu = gpu.with_caps(Caps { binding_bytes: 6144, workgroups: 6 });
+        for kernel in shaded().filter(|kernel| !kernel.splits) {
+            for size in [Size::new(101, 700), Size::new(40, 41)] {
+                let result = (kernel.sample)(1, size, SampleBackend::Gpu(&gpu));
+                assert!(
+                    matches!(result, Err(EngineError::Device(_))),
+                    "{} on {size}: {result:?}",
+                    kernel.name
+                );
+            }
+            assert_parity(kernel, &gpu, 2, Size::new(11, 13));
         }
     }
 }

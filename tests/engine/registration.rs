@@ -7,6 +7,7 @@ use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::cpu::{CompatibleReference, RobustReference};
 use tm_engine::kernels::alignment::{Clip, RobustOptions, Shift};
+use tm_tests::backends::engines;
 use tm_tests::registration::{Scene, phase_correlation, vignette};
 use tm_tests::vectors::{Vectors, planes};
 
@@ -142,6 +143,29 @@ fn robust_registration_finds_and_accepts_the_shifts_of_noisy_cycles_too() {
     for (found, expected) in found.expect("cycles of one size").iter().zip(expected.rows()) {
         assert_eq!(found.shift, Shift::new(expected[0], expected[1]), "{found:?}");
         assert!(found.is_accepted(), "{found:?}");
+    }
+}
+
+#[test]
+fn a_gpu_finds_the_shifts_that_the_cpu_finds() {
+    for engine in engines() {
+        for row in &ROWS {
+            for seed in 0..2 {
+                let (reference, target, planted) = pair(row, seed);
+                let options = RobustOptions::default();
+                let found = engine.register_robust(&reference, &[&target], &options).expect("one size")[0];
+                assert_eq!(found.shift, planted, "{} on {}: {found:?}", row.name, engine.backend());
+                assert!(found.is_accepted(), "{} on {}: {found:?}", row.name, engine.backend());
+                let compatible = |engine: &Engine| engine.register_compatible(&reference, &[&target]);
+                assert_eq!(
+                    compatible(&engine).expect("one size"),
+                    compatible(&Engine::cpu()).expect("one size"),
+                    "{} on {}",
+                    row.name,
+                    engine.backend()
+                );
+            }
+        }
     }
 }
 

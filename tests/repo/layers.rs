@@ -31,7 +31,8 @@ const RULES: &[Rule] = &[
         name: "wgpu::",
         allowed: |path| {
             path.starts_with("engine/src/gpu/")
-                || (path.starts_with("engine/src/kernels/") && path.ends_with("/gpu.rs"))
+                || (path.starts_with("engine/src/kernels/")
+                    && (path.ends_with("/gpu.rs") || path.contains("/gpu/")))
         },
     },
     Rule { folder: "server/src", name: "wgpu::", allowed: |_| false },

@@ -1,6 +1,6 @@
 //! The GPU: one device with its queue, its pipelines, and recordings that run on it.
 //!
-//! This folder and `kernels/*/gpu.rs` are the only places that know `wgpu`. Everything that can
+//! This folder and `kernels/*/gpu.rs` (or `gpu/`) are the only places that know `wgpu`. Everything that can
 //! go wrong on a device comes back as [`EngineError::Device`]; the caller then uses the CPU.
 
 mod adapters;

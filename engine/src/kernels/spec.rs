@@ -12,6 +12,8 @@ pub struct KernelSpec {
     pub name: &'static str,
     /// The shaders it is made of, in the order in which they run; none while it runs on the CPU only.
     pub shaders: &'static [Shader],
+    /// Whether an image beyond the limits of a device is done in parts there; otherwise the CPU does it.
+    pub splits: bool,
     /// How much backends may differ.
     pub tolerance: Tolerance,
     /// Runs the kernel on made-up input.

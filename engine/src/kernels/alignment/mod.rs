@@ -43,13 +43,17 @@
 //! shift = argmax C, components above half the side reduced by the side (an even side keeps +½)
 //! ```
 //!
-//! `C` is computed by real Fourier transforms of exactly the size of the image in 64-bit floats,
-//! after subtracting a whole number from each image, which moves all `C` alike. Their rounding
-//! decides nothing: the 3×3 shifts around the largest value, and up to 64 more that lie within
-//! rounding of it, are computed again as 64-bit integer sums. Of equal sums the smaller `|y| + |x|`
-//! wins, then the smaller linear index `(y mod H)·W + (x mod W)`. (Where more than 64 shifts lie
-//! within rounding, as in an image without content, the 64 first of that order are looked at.)
-//! There is no limit to the shift and no measure of quality.
+//! `C` is computed by Fourier transforms, after subtracting a whole number from each image, which
+//! moves all `C` alike. Their rounding decides nothing: the 3×3 shifts around the largest value, and
+//! up to 64 more that lie within rounding of it, are computed again as 64-bit integer sums. Of equal
+//! sums the smaller `|y| + |x|` wins, then the smaller linear index `(y mod H)·W + (x mod W)`. (Where
+//! more than 64 shifts lie within rounding, as in an image without content, the 64 first of that order
+//! are looked at.) There is no limit to the shift and no measure of quality.
+//!
+//! The CPU transforms in 64-bit floats and exactly the size of the image. A GPU transforms in 32-bit
+//! floats, and sides with prime factors beyond 2, 3 and 5 as sums of two lags of a padded correlation,
+//! `C(d) = C_padded(d) + C_padded(d - side)`; more shifts lie within its rounding, and where they are
+//! more than 64 the CPU decides about the pair. So both find the same shift, whatever the images.
 //!
 //! # Robust registration
 //!
@@ -64,14 +68,16 @@
 //!
 //! 1. The second derivative has its taps `φ(k)·(k² - Σφk²)/σ⁴`, `|k| ≤ ⌊4σ + ½⌋`, with `φ`
 //!    normalised to 1: their sum is 0, so a plane of one value whitens to exactly 0.
-//! 2. `C(d)` is divided by what noise adds to it, `√Σ_p w²(p)·w²(p - d)` of the windows. The eight
+//! 2. `C(d)` is divided by what noise adds to it, `√Σ_p w²(p)·w²(p - d)` of the windows; lags at which
+//!    that is, along an axis, less than a hundredth of what it is at no lag do not count. The eight
 //!    highest local maxima with `|y|` and `|x|` up to the largest shift, and no shift, are compared
 //!    without window: that with the largest `ncc·√n` is taken, `ncc` the normalised correlation of the
-//!    whitened planes on the `n` pixels of their overlap; and from it, up to four times, the best of its
-//!    eight neighbours if that is better. If that is no better than chance, the step is repeated with
-//!    the correlation of the planes without window, and the better one taken: windows leave little to
-//!    correlate for large shifts. That is the **shift**. (Padding leaves one shift for each lag. Of the
-//!    wrapped lags `d` and `d - N` the wrong one might be taken.)
+//!    whitened planes on the `n` pixels of their overlap, and of about equal ones (to five digits) that
+//!    of smaller `|y| + |x|`; and from it, up to four times, the best of its eight neighbours if that is
+//!    better. If that is no better than chance, the step is repeated with the correlation of the planes
+//!    without window, and the better one taken: windows leave little to correlate for large shifts.
+//!    That is the **shift**. (Padding leaves one shift for each lag. Of the wrapped lags `d` and `d - N`
+//!    the wrong one might be taken.)
 //! 3. `C` is evaluated by an upsampled discrete Fourier transform (Guizar-Sicairos, Thurman, Fienup,
 //!    Opt. Lett. 33:156, 2008) in steps of `1/k` px up to ½ px from the shift `s`; its maximum is the
 //!    **sub-pixel** shift. Windows pull it towards 0, by the slope of their own correlation
@@ -83,6 +89,10 @@
 //!    `v = Σ_k ρ_R(k)·ρ_T(k) / n` with the autocorrelations `ρ`, which is a sum over power spectra;
 //!    over `m` lags the bound is `√(2·ln(100·m)·v)`, at most 1. Planes with few large objects have
 //!    heavier tails than that: [`permutation_threshold`](cpu::permutation_threshold) measures them.
+//!
+//! The CPU computes all of this in 64-bit floats, a GPU in 32-bit floats with sums of sums in 64 bits.
+//! Backends find the same shift unless two are about equally good, the sub-pixel shift to one step, and
+//! quality and threshold to a thousandth.
 //!
 //! A shift of (0, 0) of planes without content may be the sensor's own pattern, which registers
 //! well: judge it together with the other sites of the well.
@@ -101,7 +111,14 @@
 //! ```
 
 pub mod cpu;
+mod exact;
+pub(crate) mod gpu;
+mod lags;
+mod overlap;
+mod robust;
+mod span;
 mod spec;
+mod whitening;
 
 pub use spec::{APPLY, COMPATIBLE, ROBUST};
 

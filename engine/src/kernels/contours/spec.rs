@@ -10,6 +10,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 pub const SPEC: KernelSpec = KernelSpec {
     name: "contours",
     shaders: &[gpu::SIDES_SHADER, gpu::SCAN_SHADER, gpu::EMIT_SHADER],
+    splits: true,
     tolerance: Tolerance::Exact,
     sample,
 };

@@ -1,5 +1,7 @@
 //! Halving on the GPU: one shader per rule.
 
+pub(crate) mod levels;
+
 use super::Label;
 use crate::error::Result;
 use crate::gpu::{Gpu, Recording, layout};

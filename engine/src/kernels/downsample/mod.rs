@@ -41,8 +41,9 @@
 
 pub mod cpu;
 pub(crate) mod gpu;
-pub(crate) mod levels;
 mod spec;
+
+pub(crate) use gpu::levels;
 
 pub use spec::{LEVELS, MAX, MODE, SPEC};
 

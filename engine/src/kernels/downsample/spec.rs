@@ -6,13 +6,19 @@ use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Halving by 2×2 means.
-pub const SPEC: KernelSpec =
-    KernelSpec { name: "downsample", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
+pub const SPEC: KernelSpec = KernelSpec {
+    name: "downsample",
+    shaders: &[gpu::SHADER],
+    splits: true,
+    tolerance: Tolerance::Exact,
+    sample,
+};
 
 /// Halving by 2×2 maxima.
 pub const MAX: KernelSpec = KernelSpec {
     name: "downsample_max",
     shaders: &[gpu::MAX_SHADER],
+    splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_max,
 };
@@ -21,6 +27,7 @@ pub const MAX: KernelSpec = KernelSpec {
 pub const MODE: KernelSpec = KernelSpec {
     name: "downsample_mode",
     shaders: &[gpu::MODE_SHADER],
+    splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_mode,
 };
@@ -29,6 +36,7 @@ pub const MODE: KernelSpec = KernelSpec {
 pub const LEVELS: KernelSpec = KernelSpec {
     name: "downsample_levels",
     shaders: &[levels::MEAN_SHADER, levels::MAX_SHADER],
+    splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_levels,
 };

@@ -9,6 +9,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 pub const SPEC: KernelSpec = KernelSpec {
     name: "flatfield_apply",
     shaders: &[gpu::SHADER],
+    splits: true,
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -6,8 +6,13 @@ use crate::image::{GreyPixel, Histogram, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance};
 
 /// Counting grey values.
-pub const SPEC: KernelSpec =
-    KernelSpec { name: "histogram", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
+pub const SPEC: KernelSpec = KernelSpec {
+    name: "histogram",
+    shaders: &[gpu::SHADER],
+    splits: true,
+    tolerance: Tolerance::Exact,
+    sample,
+};
 
 /// Both depths, with many zeros and many of the brightest value.
 fn sample(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {

@@ -9,6 +9,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 pub const SUMS: KernelSpec = KernelSpec {
     name: "illumination_sums",
     shaders: &[gpu::SUMS_SHADER],
+    splits: true,
     tolerance: Tolerance::Exact,
     sample: sample_sums,
 };
@@ -17,6 +18,7 @@ pub const SUMS: KernelSpec = KernelSpec {
 pub const APPLY: KernelSpec = KernelSpec {
     name: "illumination_apply",
     shaders: &[gpu::APPLY_SHADER],
+    splits: true,
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -6,8 +6,13 @@ use crate::image::{GreyPlane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Maximum projection.
-pub const SPEC: KernelSpec =
-    KernelSpec { name: "projection", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
+pub const SPEC: KernelSpec = KernelSpec {
+    name: "projection",
+    shaders: &[gpu::SHADER],
+    splits: true,
+    tolerance: Tolerance::Exact,
+    sample,
+};
 
 /// Both depths, of an odd and of an even number of planes.
 fn sample(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {

@@ -14,6 +14,7 @@ use crate::kernels::tile::{self, Placement};
 pub const SPEC: KernelSpec = KernelSpec {
     name: "pyramid",
     shaders: &[tile::gpu::SHADER, downsample::levels::MEAN_SHADER, downsample::levels::MAX_SHADER],
+    splits: true,
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

@@ -6,8 +6,13 @@ use crate::image::{GreyPixel, Plane, Size};
 use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 
 /// Stretching to 8 bits.
-pub const SPEC: KernelSpec =
-    KernelSpec { name: "rescale", shaders: &[gpu::SHADER], tolerance: Tolerance::Exact, sample };
+pub const SPEC: KernelSpec = KernelSpec {
+    name: "rescale",
+    shaders: &[gpu::SHADER],
+    splits: true,
+    tolerance: Tolerance::Exact,
+    sample,
+};
 
 fn sample(seed: u64, size: Size, backend: SampleBackend<'_>) -> Result<Vec<f64>> {
     let mut noise = Noise::new(seed);

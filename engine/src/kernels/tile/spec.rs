@@ -12,6 +12,7 @@ use crate::kernels::spec::{KernelSpec, Noise, SampleBackend, Tolerance, values};
 pub const SPEC: KernelSpec = KernelSpec {
     name: "tile",
     shaders: &[gpu::SHADER, rescale::gpu::SHADER],
+    splits: true,
     tolerance: Tolerance::Counts {
         most: 1.0,
         equal_share: 0.99,

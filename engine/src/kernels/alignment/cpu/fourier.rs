@@ -181,19 +181,6 @@ fn transposed(values: &[Complex<f64>], length: usize) -> Vec<Complex<f64>> {
     output
 }
 
-/// The smallest length of at least `least` whose prime factors are 2, 3 and 5.
-pub(super) fn fast_length(least: usize) -> usize {
-    let smooth = |mut length: usize| {
-        for factor in [2, 3, 5] {
-            while length.is_multiple_of(factor) {
-                length /= factor;
-            }
-        }
-        length == 1
-    };
-    (least.max(1)..).find(|length| smooth(*length)).unwrap_or(least)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -233,11 +220,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn fast_lengths_have_small_factors_only() {
-        assert_eq!([1, 7, 11, 2160, 2161, 3841].map(fast_length), [1, 8, 12, 2160, 2187, 3888]);
-        assert_eq!(fast_length(0), 1);
     }
 }

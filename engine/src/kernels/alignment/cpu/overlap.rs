@@ -1,90 +1,34 @@
-//! What two planes have in common after one of them is shifted.
-
-use std::ops::Range;
+//! Correlation of two planes where they overlap.
 
 use rayon::prelude::*;
 
 use crate::image::Plane;
 use crate::kernels::alignment::Shift;
+use crate::kernels::alignment::overlap::{Overlap, total};
+use crate::kernels::alignment::span::Span;
 use crate::simd::{self, RowKernel};
 
-/// Positions along one axis that lie inside a plane both before and after a shift.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    moved: usize,
-    original: usize,
-    /// Number of positions.
-    pub length: usize,
-}
-
-impl Span {
-    /// The positions of a side that is shifted.
-    pub fn of(side: usize, shift: i32) -> Self {
-        let distance = usize::try_from(shift.unsigned_abs()).unwrap_or(usize::MAX);
-        let length = side.saturating_sub(distance);
-        let offset = if length == 0 { 0 } else { distance };
-        let (moved, original) = if shift < 0 { (0, offset) } else { (offset, 0) };
-        Self { moved, original, length }
-    }
-
-    /// The positions after the shift: those of the reference.
-    pub fn moved(self) -> Range<usize> {
-        self.moved..self.moved + self.length
-    }
-
-    /// The positions before the shift: those of the target.
-    pub fn original(self) -> Range<usize> {
-        self.original..self.original + self.length
-    }
-
-    /// The position before the shift of one after it, if there is one.
-    pub fn source_of(self, position: usize) -> Option<usize> {
-        self.moved().contains(&position).then(|| position - self.moved + self.original)
-    }
-}
-
-/// Correlation of two planes of one size on their overlap after a shift.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Overlap {
-    /// Normalised correlation, -1 to 1; 0 where either plane is 0 throughout.
-    pub correlation: f64,
-    /// Number of pixels.
-    pub pixels: usize,
-}
-
-impl Overlap {
-    /// Compares `reference[r, c]` with `target[r - y, c - x]`.
-    pub fn of(reference: &Plane<f64>, target: &Plane<f64>, shift: Shift) -> Self {
-        let size = reference.size();
-        let (rows, columns) = (Span::of(size.height, shift.y), Span::of(size.width, shift.x));
-        // Sums of rows are added in the order of rows, whichever thread made them.
-        let sums: Vec<[f64; 3]> = rows
-            .moved()
-            .into_par_iter()
-            .zip(rows.original())
-            .with_min_len(64)
-            .map(|(row, source)| {
-                let mut sums = [0.0; 3];
-                simd::run(Products {
-                    reference: &reference.row(row)[columns.moved()],
-                    target: &target.row(source)[columns.original()],
-                    sums: &mut sums,
-                });
-                sums
-            })
-            .collect();
-        let [both, of_reference, of_target] = sums
-            .iter()
-            .fold([0.0; 3], |total, row| [total[0] + row[0], total[1] + row[1], total[2] + row[2]]);
-        let norm = of_reference.sqrt() * of_target.sqrt();
-        let correlation = if norm > 0.0 { (both / norm).clamp(-1.0, 1.0) } else { 0.0 };
-        Self { correlation, pixels: rows.length * columns.length }
-    }
-
-    /// How unlikely the correlation is by chance, up to a factor that all shifts share.
-    pub fn significance(self) -> f64 {
-        self.correlation * (self.pixels as f64).sqrt()
-    }
+/// Compares `reference[r, c]` with `target[r - y, c - x]`.
+pub(super) fn overlap(reference: &Plane<f64>, target: &Plane<f64>, shift: Shift) -> Overlap {
+    let size = reference.size();
+    let (rows, columns) = (Span::of(size.height, shift.y), Span::of(size.width, shift.x));
+    // Sums of rows are added in the order of rows, whichever thread made them.
+    let sums: Vec<[f64; 3]> = rows
+        .moved()
+        .into_par_iter()
+        .zip(rows.original())
+        .with_min_len(64)
+        .map(|(row, source)| {
+            let mut sums = [0.0; 3];
+            simd::run(Products {
+                reference: &reference.row(row)[columns.moved()],
+                target: &target.row(source)[columns.original()],
+                sums: &mut sums,
+            });
+            sums
+        })
+        .collect();
+    Overlap::of(total(&sums), rows.length * columns.length)
 }
 
 /// `Σ r·t`, `Σ r²`, `Σ t²`.

@@ -1,6 +1,6 @@
 //! The quality that planes reach which have nothing in common.
 
-use super::robust::Plan;
+use super::robust::Registrar;
 use crate::error::{EngineError, Result};
 use crate::image::{GreyPixel, PlaneRef};
 use crate::kernels::Noise;
@@ -29,8 +29,8 @@ pub fn permutation_threshold<T: GreyPixel>(
     seed: u64,
 ) -> Result<Option<f64>> {
     let Some(first) = planes.first() else { return Ok(None) };
-    let plan = Plan::new(first.size(), options)?;
-    let prepared = planes.iter().map(|plane| plan.prepare(*plane)).collect::<Result<Vec<_>>>()?;
+    let registrar = Registrar::new(first.size(), options)?;
+    let prepared = planes.iter().map(|plane| registrar.prepare(*plane)).collect::<Result<Vec<_>>>()?;
     let (Ok(count), true) = (u64::try_from(prepared.len()), prepared.len() > 1) else { return Ok(None) };
     let mut noise = Noise::new(seed);
     let mut below = |end: u64| {
@@ -43,7 +43,7 @@ pub fn permutation_threshold<T: GreyPixel>(
         let reference = below(count)?;
         let target = below(count - 1)?;
         let target = if target >= reference { target + 1 } else { target };
-        qualities.push(plan.register(&prepared[reference], &prepared[target]).quality);
+        qualities.push(registrar.register(&prepared[reference], &prepared[target])?.quality);
     }
     qualities.sort_unstable_by(f64::total_cmp);
     let exceeding = qualities.len() / CHANCE;

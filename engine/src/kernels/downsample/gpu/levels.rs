@@ -1,10 +1,10 @@
 //! Several levels on the GPU: `shaders/downsample_levels.wgsl` and `shaders/downsample_levels_max.wgsl`.
 
-use super::{Filter, MOST_LEVELS, level_sizes};
 use crate::error::Result;
 use crate::gpu::layout::{self, CellRule};
 use crate::gpu::{Gpu, Recording, Workgroups};
 use crate::image::{GreyPixel, Plane, PlaneRef, Rect, Size};
+use crate::kernels::downsample::{Filter, MOST_LEVELS, level_sizes};
 use crate::shader::{Shader, shader};
 
 pub(crate) const MEAN_SHADER: Shader = shader!("downsample_levels");

@@ -1,0 +1,9 @@
+// Complex numbers: real and imaginary part.
+
+fn times(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(a.x * b.x - a.y * b.y, a.x * b.y + a.y * b.x);
+}
+
+fn conjugate(value: vec2<f32>) -> vec2<f32> {
+    return vec2<f32>(value.x, -value.y);
+}
