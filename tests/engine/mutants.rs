@@ -6,6 +6,7 @@
 //! lowered ones, where images are split. To add a kernel, list its faults in a file of this folder
 //! and name them in [`ALL`]; every kernel with a shader needs [`LEAST`] of them.
 
+mod alignment;
 mod contours;
 mod halving;
 mod levels;
@@ -80,6 +81,64 @@ const ALL: &[Mutants] = &[
     },
     Mutants { kernel: "downsample_mode", shader: "downsample_mode", faults: &[modes::MODE, pixels::PIXELS] },
     Mutants { kernel: "rescale", shader: "rescale", faults: &[rescaling::RESCALE, pixels::PIXELS] },
+    Mutants {
+        kernel: "alignment_apply",
+        shader: "alignment_apply",
+        faults: &[alignment::APPLY, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "alignment_compatible",
+        shader: "alignment_load",
+        faults: &[alignment::LOAD, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "alignment_compatible",
+        shader: "alignment_fourier",
+        faults: &[alignment::FOURIER, alignment::RADIX_2],
+    },
+    Mutants { kernel: "alignment_compatible", shader: "alignment_multiply", faults: &[alignment::MULTIPLY] },
+    Mutants {
+        kernel: "alignment_compatible",
+        shader: "alignment_scores",
+        faults: &[alignment::SCORES, alignment::FOLDED],
+    },
+    Mutants {
+        kernel: "alignment_compatible",
+        shader: "alignment_highest",
+        faults: &[alignment::HIGHEST, alignment::PART],
+    },
+    Mutants { kernel: "alignment_compatible", shader: "alignment_collect", faults: &[alignment::COLLECT] },
+    Mutants {
+        kernel: "alignment_robust",
+        shader: "alignment_whiten_columns",
+        faults: &[alignment::WHITEN_COLUMNS, alignment::REFLECT, pixels::PIXELS],
+    },
+    Mutants {
+        kernel: "alignment_robust",
+        shader: "alignment_whiten_rows",
+        faults: &[alignment::WHITEN_ROWS, alignment::REFLECT],
+    },
+    Mutants { kernel: "alignment_robust", shader: "alignment_window", faults: &[alignment::WINDOW] },
+    Mutants { kernel: "alignment_robust", shader: "alignment_fourier", faults: &[alignment::FOURIER] },
+    Mutants {
+        kernel: "alignment_robust",
+        shader: "alignment_power",
+        faults: &[alignment::POWER, alignment::SUMS],
+    },
+    Mutants { kernel: "alignment_robust", shader: "alignment_multiply", faults: &[alignment::MULTIPLY] },
+    Mutants { kernel: "alignment_robust", shader: "alignment_scores", faults: &[alignment::SCORES] },
+    Mutants { kernel: "alignment_robust", shader: "alignment_highest", faults: &[alignment::HIGHEST] },
+    Mutants {
+        kernel: "alignment_robust",
+        shader: "alignment_collect",
+        faults: &[alignment::COLLECT, alignment::ENTRIES],
+    },
+    Mutants {
+        kernel: "alignment_robust",
+        shader: "alignment_overlap",
+        faults: &[alignment::OVERLAP, alignment::SUMS],
+    },
+    Mutants { kernel: "alignment_robust", shader: "alignment_turn", faults: &[alignment::TURN] },
     Mutants { kernel: "projection", shader: "projection", faults: &[stacks::PROJECTION, pixels::PIXELS] },
     Mutants { kernel: "histogram", shader: "histogram", faults: &[stacks::HISTOGRAM, pixels::PIXELS] },
     Mutants {
@@ -177,7 +236,7 @@ impl Bench {
             return Some(format!("probe{how}: {error}"));
         }
         let whole = WHOLE.map(|size| (size, false));
-        let split = SPLIT.map(|size| (size, true));
+        let split = SPLIT.map(|size| (size, true)).into_iter().filter(|_| kernel.splits);
         whole.into_iter().chain(split).find_map(|(size, in_bands)| {
             let gpu = if in_bands { &self.lowered } else { &self.ordinary };
             let expected = self.expected.entry((kernel.name, size)).or_insert_with(|| {
@@ -253,25 +312,28 @@ fn every_mutant_has_one_fault_and_compiles() {
 fn every_mutant_is_found_and_no_shader_without_a_fault_is() {
     let Some(mut bench) = Bench::open() else { return };
     let (mut all, mut wrong) = (0, Vec::new());
+    for kernel in kernels::ALL.iter().filter(|kernel| kernel.has_gpu()) {
+        for shader in kernel.shaders {
+            bench = bench.with_shader(shader.name, &stitched(shader));
+        }
+        let found = bench.judge(kernel);
+        wrong.extend(found.map(|difference| format!("{} without a fault: {difference}", kernel.name)));
+    }
     for mutants in ALL {
         let (kernel, shader) = (kernel_named(mutants.kernel), shader_of(mutants));
         let source = stitched(shader);
-        bench = bench.with_shader(shader.name, &source);
-        if let Some(difference) = bench.judge(kernel) {
-            wrong.push(format!("{} without a fault: {difference}", kernel.name));
-        }
         for fault in mutants.faults.iter().copied().flatten() {
             let mutant = mutate(&source, fault).unwrap_or_else(|why| panic!("{}: {why}", fault.breaks));
             bench = bench.with_shader(shader.name, &mutant);
             let caught = bench.judge(kernel);
             let by = caught.as_deref().map_or("NOT FOUND", |by| by.split(':').next().unwrap_or(by));
-            println!("{:<20} {:<64} {by}", mutants.shader, fault.breaks);
+            println!("{:<20} {:<24} {:<60} {by}", kernel.name, shader.name, fault.breaks);
             all += 1;
             if caught.is_none() {
-                wrong.push(format!("{}: nothing finds {:?}", kernel.name, fault.breaks));
+                wrong.push(format!("{}, {}: nothing finds {:?}", kernel.name, shader.name, fault.breaks));
             }
         }
-        bench = bench.with_shader(shader.name, shader.source);
+        bench = bench.with_shader(shader.name, &source);
     }
     println!("{all} mutants, {} wrong", wrong.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
