@@ -71,6 +71,8 @@ Workflow an experiment
       SingleRunPhase corilla_run
         RunJob corilla_run_0000001
         RunJob corilla_run_0000002
+      CollectPhase corilla_collect
+        CollectJob corilla_collect_0000001
   SequentialWorkflowStage pyramid_creation
     WorkflowStep illuminati
       InitPhase illuminati_init
@@ -207,7 +209,7 @@ async fn every_job_logs_that_it_completed_and_only_to_those_who_may_read(databas
     let (experiment, tree) = processed(&app).await;
     let jobs: Vec<&Value> =
         nodes(&tree).into_iter().filter(|node| node["type"].as_str().unwrap().ends_with("Job")).collect();
-    assert_eq!(jobs.len(), 20);
+    assert_eq!(jobs.len(), 21);
     for job in &jobs {
         let (stdout, stderr) = experiment.log(job["id"].as_str().unwrap()).await;
         assert!(stdout.trim_end().ends_with("JOB COMPLETED"), "{}: {stdout}", job["name"]);
