@@ -243,6 +243,21 @@ pub async fn sites(tx: &mut Tx, experiment: i64) -> Result<Vec<i64>> {
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// Where a site is, in words.
+pub async fn place_of_site(tx: &mut Tx, site: i64) -> Result<String> {
+    let (plate, well, y, x) = fetch_one!(
+        tx,
+        (String, String, i64, i64),
+        "select plates.name, wells.name, sites.y, sites.x
+         from sites
+         join wells on wells.id = sites.well_id
+         join plates on plates.id = wells.plate_id
+         where sites.id = $1",
+        site
+    )?;
+    Ok(format!("plate \"{plate}\", well {well}, site y {y} x {x}"))
+}
+
 /// A plane of a site in a cycle.
 #[derive(Debug, Clone)]
 pub struct CyclePlane {

@@ -217,10 +217,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let environment = &job.environment;
     let Batch { alignment, reference_cycle, sites } = parse_batch(batch)?;
     let method = Method::of(job);
-    let mut cycles = Vec::new();
-    for (id, ..) in queries::wavelengths(&mut environment.db.read().await?, job.experiment.id).await? {
-        cycles.push(id);
-    }
+    let cycles = queries::wavelengths(&mut environment.db.read().await?, job.experiment.id).await?;
     let mut corrections = HashMap::new();
     let (mut shifts, mut measured) = (Vec::new(), 0);
     for site in &sites {
@@ -239,11 +236,12 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
                 register(engine, &engine_method, reference_cycle, &images)
             })
             .await??;
-        for cycle in &cycles {
+        for (cycle, index, _) in &cycles {
             let shift = site_shift(site, *cycle, *cycle == reference_cycle, registered.get(cycle));
             measured += usize::from(shift.source == ShiftSource::Measured);
             if shift.source == ShiftSource::Rejected {
-                job.log.warn(describe_rejected(&shift));
+                let place = queries::place_of_site(&mut environment.db.read().await?, site).await?;
+                job.log.warn(format!("{place}, cycle {index}: {}", why_rejected(&shift)));
             }
             shifts.push(shift);
         }
@@ -340,12 +338,11 @@ fn site_shift(site: i64, cycle: i64, is_reference: bool, registered: Option<&Reg
     SiteShift { site, well: 0, plate: 0, cycle, shift, source, measured }
 }
 
-fn describe_rejected(shift: &SiteShift) -> String {
-    let SiteShift { site, cycle, .. } = shift;
+fn why_rejected(shift: &SiteShift) -> String {
     match shift.measured {
-        None => format!("site {site}, cycle {cycle}: no image to compare; the median of others is used"),
+        None => "there are no two images to compare; the median of others is used".to_owned(),
         Some(Measurement { y, x, quality, threshold }) => format!(
-            "site {site}, cycle {cycle}: shift ({y:+.2}, {x:+.2}) has quality {quality:.3}, not above {threshold:.3}, or \
+            "shift ({y:+.2}, {x:+.2}) has quality {quality:.3}, not above {threshold:.3}, or \
              is too large; the median of others is used"
         ),
     }
@@ -355,24 +352,32 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let mut tx = job.write().await?;
-    let Some(alignment) = queries::begun(&mut tx, experiment).await? else {
-        // An earlier attempt of this job came as far as the commit below.
-        return Ok(());
+    let shifts = match queries::begun(&mut tx, experiment).await? {
+        Some(alignment) => {
+            let mut shifts = queries::shifts(&mut tx, alignment).await?;
+            replace_rejected(&mut shifts);
+            for shift in &shifts {
+                queries::put_shift(&mut tx, alignment, shift).await?;
+            }
+            queries::complete(&mut tx, experiment, alignment).await?;
+            shifts
+        }
+        // An earlier attempt of this job completed it.
+        None => match queries::current(&mut tx, experiment).await? {
+            Some(alignment) => queries::shifts(&mut tx, alignment.id).await?,
+            None => return Err(StepError::Internal("there is no alignment to complete".to_owned())),
+        },
     };
-    let mut shifts = queries::shifts(&mut tx, alignment).await?;
-    replace_rejected(&mut shifts);
-    for shift in &shifts {
-        queries::put_shift(&mut tx, alignment, shift).await?;
-    }
-    queries::complete(&mut tx, experiment, alignment).await?;
     tx.commit().await?;
     failpoint::reached("align committed");
     environment.maps.forget(experiment).await;
+    let cycles = queries::wavelengths(&mut environment.db.read().await?, experiment).await?;
     for (cycle, sites) in replaced_by_cycle(&shifts) {
+        let cycle = cycles.iter().find(|(id, ..)| *id == cycle).map_or(cycle, |(_, index, _)| *index);
         job.log.warn(format!("cycle {cycle}: the shifts of {sites} sites were replaced by those of others"));
     }
-    let largest =
-        shifts.iter().map(|shift| shift.shift.y.unsigned_abs().max(shift.shift.x.unsigned_abs())).max();
-    job.log.info(format!("{} shifts, the largest {} px", shifts.len(), largest.unwrap_or(0)));
+    let length = |shift: &SiteShift| shift.shift.y.unsigned_abs().max(shift.shift.x.unsigned_abs());
+    let largest = shifts.iter().map(length).max().unwrap_or(0);
+    job.log.info(format!("{} shifts, the largest {largest} px", shifts.len()));
     Ok(())
 }

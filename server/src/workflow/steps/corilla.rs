@@ -142,10 +142,17 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let channels = queries::channels_of(&mut environment.db.read().await?, experiment).await?;
-    for channel in channels {
-        let parts = queries::statistics_parts(&mut environment.db.read().await?, channel.id).await?;
-        // A channel without images; or an earlier attempt of this job put it together.
-        if parts.is_empty() {
+    for channel in channels.into_iter().filter(|channel| channel.planes > 0) {
+        let mut tx = environment.db.read().await?;
+        let parts = queries::statistics_parts(&mut tx, channel.id).await?;
+        let merged = queries::images_of_statistics(&mut tx, channel.id).await?;
+        drop(tx);
+        let report = |images| {
+            job.log.info(format!("channel \"{}\": statistics over {images} images", channel.name));
+        };
+        if let (true, Some(images)) = (parts.is_empty(), merged) {
+            // An earlier attempt of this job put the parts together.
+            report(images);
             continue;
         }
         let paths: Vec<_> = parts.iter().map(|file| environment.data.statistics(experiment, file)).collect();
@@ -170,7 +177,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         tx.commit().await?;
         failpoint::reached("corilla collected");
         remove(job, unused).await;
-        job.log.info(format!("channel \"{}\": statistics over {images} images", channel.name));
+        report(images_stored);
     }
     Ok(())
 }

@@ -323,6 +323,21 @@ pub async fn statistics_parts(tx: &mut Tx, channel: i64) -> Result<Vec<String>> 
     Ok(rows.into_iter().map(|(file,)| file).collect())
 }
 
+/// Number of images of the current statistics of a channel.
+pub async fn images_of_statistics(tx: &mut Tx, channel: i64) -> Result<Option<i64>> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select images
+         from illumination_statistics
+         where channel_id = $1 and part is null
+         order by id desc
+         limit 1",
+        channel
+    )?;
+    Ok(row.map(|(images,)| images))
+}
+
 /// Delete the parts of the statistics of an experiment, or of one of its channels; the value is their files.
 pub async fn delete_statistics_parts(
     tx: &mut Tx,
