@@ -18,8 +18,15 @@ use crate::report::{Bandwidth, KernelFigure, KernelReport, Machine, PhaseFigure}
 pub const CAMERA: Size = Size::new(2160, 2560);
 /// A small image, a camera image, and a block of the map.
 pub const SIZES: [Size; 3] = [Size::new(512, 512), CAMERA, Size::new(4096, 4096)];
-/// Runs of a figure, at least.
+/// Runs of a figure, at least, unless they take [`PATIENCE`] times as long as asked for.
 const LEAST_RUNS: usize = 5;
+/// See [`LEAST_RUNS`].
+const PATIENCE: f64 = 10.0;
+
+/// Whether these runs make a figure.
+fn are_enough(runs: usize, total: f64, seconds: f64) -> bool {
+    total >= seconds && runs >= if total >= PATIENCE * seconds { 1 } else { LEAST_RUNS }
+}
 
 /// What to measure, and how long.
 #[derive(Debug, Clone)]
@@ -79,12 +86,13 @@ impl Device {
     }
 }
 
-/// Measures all cases: on one thread, on all cores, and on the GPU if there is one.
+/// Measures all cases: on one thread, on all cores, and on the GPU if there is one. `progress` is told
+/// each figure when it is there.
 ///
 /// # Errors
 /// Those of the engine; a GPU that was asked for and is not there, or that gives other results than
 /// the CPU.
-pub fn measure_all(options: &Options) -> Result<KernelReport> {
+pub fn measure_all(options: &Options, progress: impl Fn(&KernelFigure)) -> Result<KernelReport> {
     let device = Device::open(options.backend, options.copy_bytes)?;
     let adapter = device.as_ref().and_then(|device| device.engine.info().adapter);
     let machine = Machine::new(adapter.as_ref().map(ToString::to_string));
@@ -108,14 +116,17 @@ pub fn measure_all(options: &Options) -> Result<KernelReport> {
         for (pool, threads, bytes_per_second) in &pools {
             for case in &mut cases {
                 let seconds = pool.install(|| median_seconds(options.seconds, &mut case.run))?;
-                let figure = KernelFigure::new(case, *size, seconds);
-                report.kernels.push(figure.on_cpu(*threads, *bytes_per_second));
+                let figure = KernelFigure::new(case, *size, seconds).on_cpu(*threads, *bytes_per_second);
+                progress(&figure);
+                report.kernels.push(figure);
             }
         }
         let Some(device) = &device else { continue };
         for case in cases.iter().filter(|case| device.runs(case.kernel)) {
             if let Some(on) = &case.on {
-                report.kernels.push(measure_on_device(device, case, &**on, *size, options.seconds)?);
+                let figure = measure_on_device(device, case, &**on, *size, options.seconds)?;
+                progress(&figure);
+                report.kernels.push(figure);
             }
         }
     }
@@ -153,7 +164,7 @@ fn median_seconds(
     run(0)?;
     let mut times = Vec::new();
     let mut total = 0.0;
-    while total < seconds || times.len() < LEAST_RUNS {
+    while !are_enough(times.len(), total, seconds) {
         let start = Instant::now();
         run(times.len())?;
         let time = start.elapsed().as_secs_f64();
@@ -169,7 +180,7 @@ fn median_phases(seconds: f64, engine: &Engine, on: &dyn OnEngine) -> tm_engine:
     engine.take_phases();
     let mut runs: Vec<Phases> = Vec::new();
     let mut total = 0.0;
-    while total < seconds || runs.len() < LEAST_RUNS {
+    while !are_enough(runs.len(), total, seconds) {
         on.run(engine, runs.len())?;
         let phases = engine.take_phases().unwrap_or_default();
         total += (phases.upload_seconds + phases.run_seconds + phases.readback_seconds).max(1e-6);
@@ -208,7 +219,7 @@ mod tests {
     fn a_quick_run_has_positive_figures_for_every_case() {
         let mut options = Options::quick(String::new(), BackendChoice::Auto);
         (options.sizes, options.seconds) = (vec![Size::new(256, 256)], 0.0);
-        let report = measure_all(&options).expect("the kernels run");
+        let report = measure_all(&options, |_| ()).expect("the kernels run");
         let json = serde_json::to_value(&report).expect("the report is plain data");
         let rows = json["kernels"].as_array().expect("a list");
         let cases = cases::all(options.sizes[0]).expect("the cases are valid");
@@ -231,7 +242,7 @@ mod tests {
             seconds: 0.0,
             ..Options::quick(String::new(), BackendChoice::Gpu)
         };
-        let report = match measure_all(&options) {
+        let report = match measure_all(&options, |_| ()) {
             Err(error) if matches!(error.downcast_ref(), Some(EngineError::NoAdapter(_))) => return,
             report => report.expect("the kernels run and agree"),
         };

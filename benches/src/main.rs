@@ -1,6 +1,6 @@
 //! `tm-bench`: how fast kernels and tile requests are on this machine, and how far that is from its
 //! limits.
-#![allow(clippy::print_stdout, reason = "the table is what this program is for")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
 
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ fn main() -> anyhow::Result<()> {
             if !sizes.is_empty() {
                 options.sizes = sizes;
             }
-            let report = kernels::measure_all(&options)?;
+            let report = kernels::measure_all(&options, |figure| eprintln!("{figure}"))?;
             println!("{report}");
             write_json(json.as_deref(), &report)
         }
