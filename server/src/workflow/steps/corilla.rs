@@ -15,6 +15,7 @@ use crate::failpoint;
 use crate::resources::workflow::queries::{self, StoredPlane};
 use crate::storage::statistics;
 use crate::workflow::job::JobContext;
+use crate::workflow::stop::JobStop;
 
 /// More images than this do not make the statistics better; a fixed choice of them is taken.
 const MAX_IMAGES: usize = 20_000;
@@ -84,11 +85,11 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     // A name of its own for every attempt: what a row names never changes.
     let file = format!("{channel}-{}-{}", job.lease.task, job.lease.epoch);
     let path = environment.data.statistics(experiment, &file);
-    let worker = environment.clone();
+    let (worker, stop) = (environment.clone(), job.stop.clone());
     environment
         .compute
         .batch(move |engine| -> StepResult<()> {
-            let statistics = gather(&worker, engine, experiment, &planes)?;
+            let statistics = gather(&worker, engine, experiment, &planes, &stop)?;
             worker.space.check()?;
             statistics::write(&path, &statistics)?;
             Ok(())
@@ -124,9 +125,11 @@ fn gather(
     engine: &Engine,
     experiment: i64,
     planes: &[StoredPlane],
+    stop: &JobStop,
 ) -> StepResult<IlluminationStatistics> {
     let mut sums: Option<IlluminationSums> = None;
     for group in planes.chunks(IMAGES_AT_ONCE) {
+        stop.check()?;
         let images = group
             .par_iter()
             .map(|plane| read(environment, experiment, plane))

@@ -118,10 +118,16 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         copies.push(prepare(job, &directories, queries::plane(&mut tx, *id).await?)?);
     }
     drop(tx);
-    let worker = environment.clone();
+    let (worker, stop) = (environment.clone(), job.stop.clone());
     let outcomes: Vec<StepResult<()>> = environment
         .compute
-        .batch(move |engine| copies.par_iter().map(|copy| extract(&worker, engine, copy)).collect())
+        .batch(move |engine| {
+            let copy = |copy: &Copy| {
+                stop.check()?;
+                extract(&worker, engine, copy)
+            };
+            copies.par_iter().map(copy).collect()
+        })
         .await?;
     failpoint::reached("imextract written");
     let mut stored = 0;

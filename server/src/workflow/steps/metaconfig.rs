@@ -178,11 +178,13 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
     let mut planned = Vec::new();
     for acquisition in acquisitions {
+        job.stop.check()?;
         let plan = plan_of(job, &acquisition).await?;
         planned.push((acquisition, plan));
     }
     let layout = ExperimentLayout::of(planned)?;
     for plate in &layout.plates {
+        job.stop.check()?;
         let spec = plate.spec(&layout);
         let path = environment.data.plate_images(experiment, plate.id, plate.generation);
         // A generation that no row names was left behind by a crash.

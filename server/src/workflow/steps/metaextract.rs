@@ -97,13 +97,18 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { acquisition, files } = parse_batch(batch)?;
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
+    let stop = job.stop.clone();
     let headers: Vec<_> = environment
         .compute
         .batch(move |_| {
             let limits = ReadLimits::default();
-            files.par_iter().map(|(id, name)| (*id, inspect(&directory.join(name), &limits))).collect()
+            let read = |(id, name): &(i64, String)| {
+                stop.check()?;
+                Ok((*id, inspect(&directory.join(name), &limits)))
+            };
+            files.par_iter().map(read).collect::<StepResult<_>>()
         })
-        .await?;
+        .await??;
     let broken: Vec<_> =
         headers.iter().filter_map(|(_, header)| header.as_ref().err()).map(ToString::to_string).collect();
     if !broken.is_empty() {
