@@ -153,6 +153,10 @@ async fn what_a_job_asks_for_beyond_the_machine_is_lowered_with_a_warning(databa
     assert!(lowered.contains("allow 2 cores and 100 MB"), "{lowered}");
     let modest = stderr("metaconfig_run_0000001").await;
     assert!(!modest.contains("asked for"), "{modest}");
+    // Init and collect jobs ask for no fixed amount of memory.
+    for name in ["metaextract_init_0000001", "metaconfig_collect_0000001"] {
+        assert_eq!(stderr(name).await, "", "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,6 +10,7 @@ mod correction;
 mod crash;
 mod cv8000;
 mod deletes;
+mod descriptions;
 mod events;
 mod failing;
 mod geometry;
