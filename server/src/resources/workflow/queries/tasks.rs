@@ -99,13 +99,13 @@ pub async fn set_task_state(tx: &mut Tx, id: i64, state: TaskState, now: i64) ->
     Ok(())
 }
 
-/// End a task that is made of others; jobs end with [`end_job`]. False when it is being killed, or is over.
+/// End a task that is made of others; jobs end with [`end_job`]. False when it is being killed.
 pub async fn terminate_task(tx: &mut Tx, id: i64, exitcode: i64, now: i64) -> Result<bool> {
     let ended = execute!(
         tx,
         "update tasks
          set state = 'TERMINATED', exitcode = $1, updated_at = $2
-         where id = $3 and state not in ('TERMINATING', 'TERMINATED')",
+         where id = $3 and state <> 'TERMINATING'",
         exitcode,
         now,
         id
