@@ -223,7 +223,8 @@ pub async fn watch_status(
     let watched = Watched { user: user.id, experiment, depth };
     let changes = changes(app.environment, app.workflows, &app.watchers, watched).await?;
     let events = changes.map(|status| Ok::<_, Infallible>(Event::default().event("status").data(status)));
-    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+    // A reverse proxy must not gather events before it passes them on.
+    Ok(([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
 /// Jobs of one step of the latest submission.
