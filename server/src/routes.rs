@@ -72,7 +72,10 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/workflow/description", workflow::get_description)
         .post("/api/experiments/{e}/workflow/description", workflow::set_description)
         .post("/api/experiments/{e}/workflow/submit", workflow::submit_workflow)
+        .post("/api/experiments/{e}/workflow/resubmit", workflow::resubmit_workflow)
+        .post("/api/experiments/{e}/workflow/kill", workflow::kill_workflow)
         .get("/api/experiments/{e}/workflow/status", workflow::get_status)
+        .get("/api/experiments/{e}/workflow/events", workflow::watch_status)
         .get("/api/experiments/{e}/workflow/jobs", workflow::list_jobs)
         .get("/api/experiments/{e}/workflow/jobs/{j}/log", workflow::get_job_log)
 }

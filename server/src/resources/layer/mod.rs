@@ -123,6 +123,16 @@ impl MapError {
             Self::NotFound(_) | Self::Layout(_) | Self::Engine(_) | Self::Compute(_) => false,
         }
     }
+
+    /// Whether the same work may succeed when it is tried again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, StoreError::Driver(_)),
+            Self::Storage(error) => matches!(**error, StorageError::Io(_)) && !error.is_storage_full(),
+            Self::Compute(_) => true,
+            Self::NotFound(_) | Self::Layout(_) | Self::Engine(_) => false,
+        }
+    }
 }
 
 impl From<StoreError> for MapError {

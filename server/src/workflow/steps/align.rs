@@ -221,6 +221,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let mut corrections = HashMap::new();
     let (mut shifts, mut measured) = (Vec::new(), 0);
     for site in &sites {
+        job.stop.check()?;
         let planes =
             queries::planes_of_site(&mut environment.db.read().await?, *site, &method.wavelength).await?;
         if method.corrected {

@@ -20,6 +20,7 @@ use crate::failpoint;
 use crate::resources::workflow::queries::{self, StoredPlane};
 use crate::storage::statistics;
 use crate::workflow::job::JobContext;
+use crate::workflow::stop::JobStop;
 
 /// More images than this do not make the statistics better; a fixed choice of them is taken.
 const MAX_IMAGES: usize = 20_000;
@@ -114,11 +115,11 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     // A name of its own for every attempt: what a row names never changes.
     let file = format!("{channel}-{part}-{}-{}", job.lease.task, job.lease.epoch);
     let path = environment.data.statistics(experiment, &file);
-    let worker = environment.clone();
+    let (worker, stop) = (environment.clone(), job.stop.clone());
     environment
         .compute
         .batch(move |engine| -> StepResult<()> {
-            let sums = gather(&worker, engine, experiment, &planes)?;
+            let sums = gather(&worker, engine, experiment, &planes, &stop)?;
             worker.space.check()?;
             statistics::write_sums(&path, &sums)?;
             Ok(())
@@ -143,6 +144,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let experiment = job.experiment.id;
     let channels = queries::channels_of(&mut environment.db.read().await?, experiment).await?;
     for channel in channels.into_iter().filter(|channel| channel.planes > 0) {
+        job.stop.check()?;
         let mut tx = environment.db.read().await?;
         let parts = queries::statistics_parts(&mut tx, channel.id).await?;
         let merged = queries::images_of_statistics(&mut tx, channel.id).await?;
@@ -219,9 +221,11 @@ fn gather(
     engine: &Engine,
     experiment: i64,
     planes: &[StoredPlane],
+    stop: &JobStop,
 ) -> StepResult<IlluminationSums> {
     let mut sums: Option<IlluminationSums> = None;
     for group in planes.chunks(IMAGES_AT_ONCE) {
+        stop.check()?;
         let images = group
             .par_iter()
             .map(|plane| read(environment, experiment, plane))

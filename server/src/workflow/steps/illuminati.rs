@@ -294,6 +294,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { layer, blocks } = parse_batch(batch)?;
     for block in &blocks {
         job.environment.space.check()?;
+        job.stop.check()?;
         let report = pyramid::build_block(&job.environment, job.experiment.id, layer, *block).await?;
         failpoint::reached("illuminati block built");
         if report.missing > 0 {
@@ -312,6 +313,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let layers = queries::layer_ids(&mut environment.db.read().await?, job.experiment.id).await?;
     for layer in &layers {
         environment.space.check()?;
+        job.stop.check()?;
         pyramid::build_top(environment, job.experiment.id, *layer).await?;
         failpoint::reached("illuminati layer complete");
     }

@@ -97,15 +97,31 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { acquisition, files } = parse_batch(batch)?;
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
+    let stop = job.stop.clone();
     let headers: Vec<_> = environment
         .compute
         .batch(move |_| {
             let limits = ReadLimits::default();
-            files.par_iter().map(|(id, name)| (*id, inspect(&directory.join(name), &limits))).collect()
+            let read = |(id, name): &(i64, String)| {
+                stop.check()?;
+                Ok((*id, inspect(&directory.join(name), &limits)))
+            };
+            files.par_iter().map(read).collect::<StepResult<_>>()
         })
-        .await?;
-    let broken: Vec<_> =
-        headers.iter().filter_map(|(_, header)| header.as_ref().err()).map(ToString::to_string).collect();
+        .await??;
+    let mut read = Vec::with_capacity(headers.len());
+    let mut broken = Vec::new();
+    for (id, header) in headers {
+        match header.map_err(source::unreadable) {
+            Ok(header) => read.push((id, header)),
+            Err(StepError::Input(problem)) => {
+                job.log.warn(&problem);
+                broken.push(problem);
+            }
+            // Of this machine, and not of the file.
+            Err(other) => return Err(other),
+        }
+    }
     if !broken.is_empty() {
         let shown = &broken[..broken.len().min(NAMED_FILES)];
         return Err(StepError::Input(format!(
@@ -116,12 +132,10 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     }
     let mut tx = job.write().await?;
     let now = environment.now();
-    let mut count = 0;
-    for (id, header) in headers {
-        let Ok(header) = header else { continue };
+    let count = read.len();
+    for (id, header) in read {
         let text = serde_json::to_string(&header).map_err(|error| StepError::Internal(error.to_string()))?;
         queries::set_header(&mut tx, id, &text, now).await?;
-        count += 1;
     }
     tx.commit().await?;
     failpoint::reached("metaextract committed");

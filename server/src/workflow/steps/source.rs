@@ -1,12 +1,14 @@
 //! The uploaded files of an acquisition, as the conversion steps read them.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 
 use crate::environment::Environment;
 use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
-use crate::storage::readers::ImageFileInfo;
+use crate::storage::StorageError;
+use crate::storage::readers::{ImageFileInfo, ReadError};
 use crate::workflow::job::JobContext;
 
 use super::{StepError, StepResult};
@@ -100,6 +102,16 @@ pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
         .map(|page| PageSize { height: page.height, width: page.width, bit_depth: page.bit_depth })
         .collect();
     Ok(ImageFile { name: file.name.clone(), pages })
+}
+
+/// Why an image file cannot be read: a failure of its disk may pass, everything else is for a person to mend.
+pub fn unreadable(error: ReadError) -> StepError {
+    match error {
+        ReadError::Io { file, source } if source.kind() != io::ErrorKind::NotFound => {
+            StorageError::Io(io::Error::new(source.kind(), format!("{file}: {source}"))).into()
+        }
+        other => StepError::Input(other.to_string()),
+    }
 }
 
 /// Where the files of an acquisition lie: with the uploads, or where it is linked to.

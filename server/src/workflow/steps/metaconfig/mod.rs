@@ -172,11 +172,13 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
     let mut planned = Vec::new();
     for acquisition in acquisitions {
+        job.stop.check()?;
         let plan = plan_of(job, &acquisition).await?;
         planned.push((acquisition, plan));
     }
     let assembly = ExperimentAssembly::of(job.experiment.acquisition_mode()?, planned)?;
     for plate in &assembly.plates {
+        job.stop.check()?;
         let spec = plate.spec(&assembly);
         let path = environment.data.plate_images(experiment, plate.id, plate.generation);
         // A generation that no row names was left behind by a crash.
