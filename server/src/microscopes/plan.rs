@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::companion;
 use super::error::{Names, PlanError};
 pub use super::grid::GridPosition;
+use super::header::HeaderFacts;
 use super::layout::{SiteLayout, StitchLayout};
 use super::names::NamePattern;
-use super::record::{Known, PlaneRecord, PlateShape, Provenance};
+use super::record::{ChannelDetails, Known, PlaneRecord, PlateShape, Provenance};
 use super::sites::{self, PlanesOfWells};
 use super::well::{PlateFormat, WellName};
 use super::{MicroscopeType, natural};
@@ -23,12 +25,14 @@ pub struct PageSize {
 }
 
 /// An uploaded image file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImageFile {
     /// Name as stored.
     pub name: String,
     /// Its pages, in order.
     pub pages: Vec<PageSize>,
+    /// What its header says about them.
+    pub header: HeaderFacts,
 }
 
 /// An uploaded metadata file.
@@ -85,6 +89,8 @@ pub struct SiteSize {
 pub struct PlannedChannel {
     /// Name within the acquisition.
     pub name: String,
+    /// What metadata say about it beside its name.
+    pub details: ChannelDetails,
 }
 
 /// A well with its sites.
@@ -187,7 +193,9 @@ pub fn check_files(
     if image_names.is_empty() {
         return Err(PlanError::NoImages);
     }
-    microscope.check_files(image_names, metadata)
+    let (companions, metadata) = companion::split(metadata);
+    companion::read(&companions, image_names.iter().map(String::as_str))?;
+    microscope.check_files(image_names, &metadata)
 }
 
 /// Plan an acquisition. The result depends on the files and options alone, not on the files' order.
@@ -207,8 +215,12 @@ pub fn plan_acquisition(
     // An empty pattern would match every name and say nothing: clients send it for "none".
     let given = options.regex.as_deref().filter(|pattern| !pattern.is_empty());
     let user_pattern = given.map(NamePattern::user).transpose()?;
-    let names = user_pattern.as_ref().unwrap_or(microscope.names());
-    let mut records = microscope.read(images, metadata, names)?;
+    let (companions, metadata) = companion::split(metadata);
+    let described = companion::read(&companions, images.iter().map(|image| image.name.as_str()))?;
+    let images = &*described.apply(images);
+    let mut records = microscope.read(images, &metadata, user_pattern.as_ref())?;
+    records.warnings.extend(described.warnings);
+    records.pixel_size_um = records.pixel_size_um.or_else(|| pixel_size(images, &mut records.warnings));
     let page = common_page(&records.planes)?;
     fill_gaps(&mut records.planes, &mut records.warnings);
     check_plate(&records.planes, records.plate, options.plate_format, &mut records.warnings)?;
@@ -255,7 +267,7 @@ pub fn plan_acquisition(
         pixel_size_um: records.pixel_size_um,
         size: SiteSize { height: page.height, width: page.width },
         bit_depth: page.bit_depth,
-        channels: channels.iter().map(|name| PlannedChannel { name: (*name).to_string() }).collect(),
+        channels: described_channels(&channels, planes, &records.channels),
         time_points: t_index.len(),
         z_planes: if options.mip { 1 } else { z_index.len() },
         wells,
@@ -264,6 +276,59 @@ pub fn plan_acquisition(
         provenance: provenance(planes),
         grid: placed.source,
     })
+}
+
+/// The pixel size that all headers share, if any of them states one.
+fn pixel_size(images: &[ImageFile], warnings: &mut Vec<String>) -> Option<f64> {
+    /// Sizes this close (as a share) are the same.
+    const SAME: f64 = 0.001;
+    let mut sizes = images.iter().filter_map(|image| Some((image, image.header.pixel_size_um?)));
+    let (_, first) = sizes.next()?;
+    match sizes.find(|(_, size)| (size - first).abs() > SAME * first) {
+        None => Some(first),
+        Some((image, size)) => {
+            warnings.push(format!(
+                "image files state different pixel sizes, {first} µm and {size} µm ({}): none is used",
+                image.name
+            ));
+            None
+        }
+    }
+}
+
+/// The channels with what metadata say about them, or else the headers, where these agree.
+fn described_channels(
+    names: &[&str],
+    planes: &[PlaneRecord],
+    metadata: &BTreeMap<String, ChannelDetails>,
+) -> Vec<PlannedChannel> {
+    /// One value per channel; `None` where the planes disagree.
+    type Agreed<'a> = BTreeMap<&'a str, Option<&'a str>>;
+    fn agree<'a>(planes: &'a [PlaneRecord], pick: fn(&PlaneRecord) -> Option<&str>) -> Agreed<'a> {
+        let mut agreed = Agreed::new();
+        for plane in planes {
+            let value = pick(plane);
+            let known = agreed.entry(channel_of(plane)).or_insert(value);
+            if *known != value {
+                *known = None;
+            }
+        }
+        agreed
+    }
+    let colors = agree(planes, |plane| plane.color.as_deref());
+    let mut labels = agree(planes, |plane| plane.label.as_deref());
+    // A label that several channels have tells nobody which is which.
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    labels.values().flatten().for_each(|label| *counts.entry(label).or_default() += 1);
+    labels.values_mut().for_each(|label| *label = label.filter(|label| counts[label] == 1));
+    let text = |values: &Agreed<'_>, name: &str| values.get(name).copied().flatten().map(str::to_string);
+    let describe = |name: &&str| {
+        let said = metadata.get(*name).cloned().unwrap_or_default();
+        let label = said.label.or_else(|| text(&labels, name)).filter(|label| label != name);
+        let details = ChannelDetails { label, color: said.color.or_else(|| text(&colors, name)) };
+        PlannedChannel { name: (*name).to_string(), details }
+    };
+    names.iter().map(describe).collect()
 }
 
 /// Indices of a plane in the plan; the order is the order of planes.

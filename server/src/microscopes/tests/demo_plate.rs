@@ -48,7 +48,7 @@ fn planned(directory: &Path, names: &[String]) -> AcquisitionPlan {
             let (height, width, _) = pixels(&directory.join(name));
             let side = |length: usize| u32::try_from(length).expect("small");
             let page = PageSize { height: side(height), width: side(width), bit_depth: 16 };
-            images.push(ImageFile { name: name.clone(), pages: vec![page] });
+            images.push(ImageFile { name: name.clone(), pages: vec![page], ..ImageFile::default() });
         } else if kinds.metadata {
             let text = fs::read_to_string(directory.join(name)).expect("text");
             described.push(metadata(name, &text));

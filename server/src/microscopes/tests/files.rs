@@ -28,8 +28,8 @@ fn names_are_secured_as_clients_know_it() {
 }
 
 #[test]
-fn cellvoyager_is_offered_and_found_by_its_exact_name() {
-    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager"]);
+fn microscope_types_are_offered_and_found_by_their_exact_names() {
+    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager", "visiview", "metamorph"]);
     assert!(find("cellvoyager").is_some());
     assert!(find("CellVoyager").is_none());
     assert!(find("axio").is_none());
@@ -70,7 +70,7 @@ fn files_are_classified_by_a_case_sensitive_search() {
 fn metadata_pattern_says_what_is_accepted() {
     for microscope in ALL {
         let shown = regex::Regex::new(microscope.metadata_pattern()).expect("valid pattern");
-        for name in ["a.mlf", "a.mrf", "a.mlfx", "mlf", ".mrf", "a.MRF", "a.mes", ""] {
+        for name in ["a.mlf", "a.mrf", "a.mlfx", "mlf", ".mrf", "a.MRF", "a.mes", "a.nd", "a.ND", "nd", ""] {
             assert_eq!(microscope.is_metadata(name), shown.is_match(name), "{name}");
         }
     }

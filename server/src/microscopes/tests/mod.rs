@@ -26,7 +26,7 @@ use builder::{PlaneId, PlateFiles};
 const PAGE: PageSize = PageSize { height: 24, width: 32, bit_depth: 16 };
 
 fn image(name: &str) -> ImageFile {
-    ImageFile { name: name.to_string(), pages: vec![PAGE] }
+    ImageFile { name: name.to_string(), pages: vec![PAGE], ..ImageFile::default() }
 }
 
 fn metadata(name: &str, text: &str) -> MetadataFile {

@@ -28,7 +28,7 @@ fn read(directory: &Path, page: PageSize) -> (Vec<ImageFile>, Vec<MetadataFile>)
         let name = entry.file_name().to_string_lossy().into_owned();
         let kinds = CellVoyager.classify(&name);
         if kinds.image {
-            images.push(ImageFile { name, pages: vec![page] });
+            images.push(ImageFile { name, pages: vec![page], ..ImageFile::default() });
         } else if kinds.metadata {
             metadata.push(MetadataFile { name, bytes: fs::read(entry.path()).expect("readable") });
         }

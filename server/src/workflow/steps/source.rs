@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use crate::environment::Environment;
-use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize};
+use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize, read_description};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
 use crate::storage::readers::ImageFileInfo;
 use crate::workflow::job::JobContext;
@@ -84,11 +84,11 @@ pub async fn metadata_files(
     Ok(contents)
 }
 
-/// An image file with the page sizes that metaextract found.
+/// An image file with what metaextract found in its header.
 ///
 /// # Errors
 /// [`StepError::Input`] when metaextract has not run.
-pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
+pub fn with_header(file: &AcquisitionFile) -> StepResult<ImageFile> {
     let header = file.header.as_deref().ok_or_else(|| {
         StepError::Input(format!("the header of \"{}\" was not read yet: run metaextract first", file.name))
     })?;
@@ -99,7 +99,9 @@ pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
         .iter()
         .map(|page| PageSize { height: page.height, width: page.width, bit_depth: page.bit_depth })
         .collect();
-    Ok(ImageFile { name: file.name.clone(), pages })
+    // metaextract has warned of descriptions that cannot be read.
+    let header = info.description.and_then(|text| read_description(&file.name, &text).ok());
+    Ok(ImageFile { name: file.name.clone(), pages, header: header.unwrap_or_default() })
 }
 
 /// Where the files of an acquisition lie: with the uploads, or where it is linked to.
