@@ -113,11 +113,16 @@ impl<'a> Experiment<'a> {
 
     /// Another experiment, on plates of `wells` wells.
     pub async fn named(app: &'a TestApp, name: &str, wells: u32) -> Self {
+        Self::of_microscope(app, name, "cellvoyager", wells).await
+    }
+
+    /// An experiment of another microscope type.
+    pub async fn of_microscope(app: &'a TestApp, name: &str, microscope: &str, wells: u32) -> Self {
         let client = app.client(OWNER).await;
         let body = json!({
             "name": name,
             "workflow_type": "canonical",
-            "microscope_type": "cellvoyager",
+            "microscope_type": microscope,
             "plate_format": wells,
             "plate_acquisition_mode": "basic",
         });

@@ -17,5 +17,6 @@ mod naive;
 mod open_format;
 mod rerun;
 mod restart;
+mod scopes;
 mod sweeping;
 mod tree;

@@ -1,5 +1,6 @@
 //! Yokogawa CellVoyager (CV7000, CV8000, CQ1): one plane per file, well and numbers in the file name, stage
-//! positions in `MeasurementData.mlf`, pixel size and title in `MeasurementDetail.mrf`.
+//! positions in `MeasurementData.mlf`, pixel size and title in `MeasurementDetail.mrf`, stains and colours in the
+//! protocol (`.mes`).
 //!
 //! File names are `<title>_<well>_T<time point>F<field>L<timeline>A<action>Z<focal plane>C<channel>.tif`.
 //! Metadata are used where they say something; names fill the gaps, and everything if there are none.
@@ -19,7 +20,7 @@ use super::error::PlanError;
 use super::names::{NameFields, NamePattern};
 use super::pages::{self, FileFacts, NameReader};
 use super::plan::{ImageFile, MetadataFile};
-use super::record::{AcquisitionRecords, PlaneRecord, PlateShape};
+use super::record::{AcquisitionRecords, ChannelDetails, PlaneRecord, PlateShape};
 use super::secure_filename::secure_filename;
 use super::{MicroscopeType, natural};
 use metadata::{MeasurementData, MeasurementDetail, Record};
@@ -29,13 +30,17 @@ use metadata::{MeasurementData, MeasurementDetail, Record};
 pub struct CellVoyager;
 
 const IMAGE_PATTERN: &str = r"[^_]+_(?P<w>[A-Z]{1,2}[0-9]{2})_T(?P<t>[0-9]+)F(?P<s>[0-9]+)L[0-9]+A[0-9]+Z(?P<z>[0-9]+)(?P<c>[C][0-9]{2})\.";
-const METADATA_PATTERN: &str = r".*\.(mlf|mrf)$";
+const METADATA_PATTERN: &str = r".*\.(mlf|mrf|mes)$";
 
 static NAMES: LazyLock<NamePattern> = LazyLock::new(|| NamePattern::built_in(IMAGE_PATTERN));
 static ACTION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9]L[0-9]+A([0-9]{1,9})Z").expect("the pattern is valid"));
 static CHANNEL_NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^C?0*([0-9]{1,9})$").expect("the pattern is valid"));
+
+/// A channel that more than one action used, as named here.
+static ACTION_CHANNEL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^A[0-9]+_C0*([0-9]{1,9})$").expect("the pattern is valid"));
 
 impl MicroscopeType for CellVoyager {
     fn name(&self) -> &'static str {
@@ -59,7 +64,7 @@ impl MicroscopeType for CellVoyager {
     }
 
     fn is_metadata(&self, file_name: &str) -> bool {
-        file_name.ends_with(".mlf") || file_name.ends_with(".mrf")
+        [".mlf", ".mrf", ".mes"].iter().any(|end| file_name.ends_with(end))
     }
 
     fn check_files(&self, image_names: &[String], metadata: &[MetadataFile]) -> Result<(), PlanError> {
@@ -95,7 +100,7 @@ impl MicroscopeType for CellVoyager {
         name_channels(&mut planes);
         let detail = files.detail.map(|(_, detail)| detail).unwrap_or_default();
         let plate = detail.rows.zip(detail.columns).map(|(rows, columns)| PlateShape { rows, columns });
-        let channels = BTreeMap::new();
+        let channels = protocol(metadata, &planes, &mut warnings);
         Ok(AcquisitionRecords { title: detail.title, plate, pixel_size_um, channels, planes, warnings })
     }
 }
@@ -122,6 +127,36 @@ impl<'a> MetadataPair<'a> {
         }
         Ok(pair)
     }
+}
+
+/// What the protocol says about the channels, by their names. It is of no use for placing planes, so one that cannot
+/// be read is no reason to stop.
+fn protocol(
+    files: &[MetadataFile],
+    planes: &[PlaneRecord],
+    warnings: &mut Vec<String>,
+) -> BTreeMap<String, ChannelDetails> {
+    let read = only(files, "mes").map_err(|error| error.to_string()).and_then(|file| match file {
+        None => Ok(BTreeMap::new()),
+        Some(file) => metadata::read_mes(&file.bytes).map_err(|problem| format!("{} {problem}", file.name)),
+    });
+    let by_number = read.unwrap_or_else(|problem| {
+        warnings.push(format!("stains and colours of the channels are not known: {problem}"));
+        BTreeMap::new()
+    });
+    let mut by_name = BTreeMap::new();
+    for channel in planes.iter().filter_map(|plane| plane.channel.as_ref()) {
+        if by_name.contains_key(&channel.value) {
+            continue;
+        }
+        let number = ACTION_CHANNEL
+            .captures(&channel.value)
+            .map_or(channel.value.as_str(), |found| found.get(1).map_or("", |number| number.as_str()));
+        if let Some(details) = by_number.get(number) {
+            by_name.insert(channel.value.clone(), details.clone());
+        }
+    }
+    by_name
 }
 
 /// The one file with this extension, if there is any.

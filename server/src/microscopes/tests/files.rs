@@ -56,7 +56,9 @@ fn files_are_classified_by_a_case_sensitive_search() {
         ("MeasurementData.mlf.txt", neither),
         ("SC_BP445-45_40x_M10_CH01.tif", neither),
         ("DC_sCMOS#1_CAM1.tif", neither),
-        ("x.mes", neither),
+        ("x.mes", metadata),
+        ("x.companion.ome", metadata),
+        ("MeasurementData.OME.XML", metadata),
         ("x.wpi", neither),
         ("", neither),
     ];

@@ -5,9 +5,11 @@ mod demands;
 mod demo_plate;
 mod files;
 mod grids;
+mod metamorph;
 mod naming;
 mod plans;
 mod real_data;
+mod visiview;
 mod xml_limits;
 
 /// The builder of made-up plates, shared with the tests of the workspace.

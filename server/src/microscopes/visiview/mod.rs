@@ -157,20 +157,25 @@ fn describe(
     images: &[ImageFile],
 ) -> Vec<FileFacts> {
     let time_points = usize::try_from(nd.time_points).unwrap_or(usize::MAX);
-    let of_file = |((_, parts), image): (&(&str, Parts), &ImageFile)| FileFacts {
-        well: parts
-            .site
-            .and_then(|site| nd.stage(site))
-            .or(nd.stages.first().filter(|_| nd.stages.len() == 1))
-            .and_then(|stage| stage.well),
-        site: parts.site,
-        channel: channels.name(parts),
-        t: parts.t,
-        pages_are_times: nd.is_time_series
-            && parts.t.is_none()
-            && nd.z_steps == Some(1)
-            && image.pages.len() == time_points,
-        ..FileFacts::default()
+    let of_file = |((_, parts), image): (&(&str, Parts), &ImageFile)| {
+        let stage = match parts.site {
+            Some(site) => nd.stage(site),
+            None => nd.stages.first().filter(|_| nd.stages.len() == 1),
+        };
+        let flat =
+            nd.z_steps == Some(1) || nd.waves.get(parts.index.unwrap_or(0)).is_some_and(|wave| !wave.do_z);
+        FileFacts {
+            well: stage.and_then(|stage| stage.well),
+            site: parts.site,
+            channel: channels.name(parts),
+            z: (flat && image.pages.len() == 1).then_some(1),
+            t: parts.t.or((!nd.is_time_series).then_some(1)),
+            pages_are_times: nd.is_time_series
+                && parts.t.is_none()
+                && nd.z_steps == Some(1)
+                && image.pages.len() == time_points,
+            ..FileFacts::default()
+        }
     };
     parts.iter().zip(images).map(of_file).collect()
 }

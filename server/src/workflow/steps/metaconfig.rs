@@ -350,11 +350,7 @@ impl PlateLayout {
                         acquisition: acquisition.id,
                         time_points: plan.time_points,
                         z_planes: plan.z_planes,
-                        channels: layout
-                            .channels
-                            .iter()
-                            .map(|(name, _)| ChannelSpec { name: name.clone(), color: None })
-                            .collect(),
+                        channels: layout.channels.iter().map(|(name, _)| channel_spec(plan, name)).collect(),
                         size: layout.size,
                         depth: layout.depth,
                         pixel_size_um: plan.pixel_size_um,
@@ -420,6 +416,13 @@ impl PlateLayout {
         }
         Ok(())
     }
+}
+
+/// A channel as other programs show it: by what the acquisition's metadata say it shows, else by its name.
+fn channel_spec(plan: &AcquisitionPlan, name: &str) -> ChannelSpec {
+    let known = plan.channels.iter().find(|channel| channel.name == name);
+    let details = known.map(|channel| channel.details.clone()).unwrap_or_default();
+    ChannelSpec { name: details.label.unwrap_or_else(|| name.to_owned()), color: details.color }
 }
 
 fn to_i64(value: usize) -> StepResult<i64> {
