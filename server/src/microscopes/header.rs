@@ -49,7 +49,7 @@ pub struct PageFacts {
 /// What is wrong with a description that looks like XML, as the end of a sentence that begins with the file's
 /// name: such a file is still an image, so callers warn and go on.
 pub fn read_description(file: &str, description: &str) -> Result<HeaderFacts, String> {
-    if description.contains("<OME") {
+    if description.contains("<OME") || description.contains(":OME") {
         let document = ome::Document::read(description.trim_end_matches('\0').as_bytes())?;
         return Ok(document.by_file(Some(file)).remove(ome::base_name(file)).unwrap_or_default());
     }

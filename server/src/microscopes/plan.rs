@@ -261,6 +261,7 @@ pub fn plan_acquisition(
     }
     keyed.sort_unstable();
     check_duplicates(&keyed, planes)?;
+    records.warnings.extend(incomplete(&keyed, &wells, &channels));
     Ok(AcquisitionPlan {
         title: records.title,
         plate: records.plate,
@@ -474,6 +475,36 @@ fn check_duplicates(keyed: &[(PlaneKey, usize)], planes: &[PlaneRecord]) -> Resu
             .filter(|(other, _)| *other == key)
             .map(|&(_, index)| planes[index].file.as_str())
             .collect(),
+    })
+}
+
+/// A warning about sites that lack some of the planes that the others have. `keyed` is sorted.
+fn incomplete(keyed: &[(PlaneKey, usize)], wells: &[PlannedWell], channels: &[&str]) -> Option<String> {
+    // Channels may differ in their time points and focal planes: a channel is compared with itself.
+    let mut counts: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
+    for (key, _) in keyed {
+        *counts.entry((key.channel, key.well, key.site)).or_default() += 1;
+    }
+    let most: Vec<usize> = (0..channels.len())
+        .map(|channel| counts.range((channel, 0, 0)..(channel + 1, 0, 0)).map(|(_, count)| *count).max())
+        .map(Option::unwrap_or_default)
+        .collect();
+    let mut lacking = Vec::new();
+    for (well, planned) in wells.iter().enumerate() {
+        for (site, place) in planned.sites.iter().enumerate() {
+            for (channel, name) in channels.iter().enumerate() {
+                let count = counts.get(&(channel, well, site)).copied().unwrap_or_default();
+                if count < most[channel] {
+                    lacking.push(format!(
+                        "well {}, row {}, column {}, channel {name} ({count} of {})",
+                        planned.name, place.y, place.x, most[channel]
+                    ));
+                }
+            }
+        }
+    }
+    (!lacking.is_empty()).then(|| {
+        format!("planes are missing at {} places, stored without them: {}", lacking.len(), Names(lacking))
     })
 }
 

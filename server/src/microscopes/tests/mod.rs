@@ -7,6 +7,8 @@ mod files;
 mod grids;
 mod metamorph;
 mod naming;
+mod ome;
+mod outcomes;
 mod plans;
 mod real_data;
 mod visiview;
