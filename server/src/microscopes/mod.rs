@@ -21,6 +21,7 @@ pub mod plan;
 pub mod record;
 pub mod secure_filename;
 mod sites;
+mod summary;
 pub mod visiview;
 pub mod well;
 mod xml;
@@ -112,9 +113,9 @@ pub trait MicroscopeType: fmt::Debug + Sync {
     ) -> Result<AcquisitionRecords, PlanError>;
 }
 
-/// All microscope types an experiment can have.
+/// All microscope types an experiment can have, by name.
 pub const ALL: &[&dyn MicroscopeType] =
-    &[&cellvoyager::CellVoyager, &visiview::VisiView, &metamorph::MetaMorph];
+    &[&cellvoyager::CellVoyager, &metamorph::MetaMorph, &visiview::VisiView];
 
 /// The microscope type with this name.
 pub fn find(name: &str) -> Option<&'static dyn MicroscopeType> {

@@ -10,6 +10,7 @@ use super::layout::{SiteLayout, StitchLayout};
 use super::names::NamePattern;
 use super::record::{ChannelDetails, Known, PlaneRecord, PlateShape, Provenance};
 use super::sites::{self, PlanesOfWells};
+use super::summary;
 use super::well::{PlateFormat, WellName};
 use super::{MicroscopeType, natural};
 
@@ -220,7 +221,8 @@ pub fn plan_acquisition(
     let images = &*described.apply(images);
     let mut records = microscope.read(images, &metadata, user_pattern.as_ref())?;
     records.warnings.extend(described.warnings);
-    records.pixel_size_um = records.pixel_size_um.or_else(|| pixel_size(images, &mut records.warnings));
+    records.pixel_size_um =
+        records.pixel_size_um.or_else(|| summary::pixel_size(images, &mut records.warnings));
     let page = common_page(&records.planes)?;
     fill_gaps(&mut records.planes, &mut records.warnings);
     check_plate(&records.planes, records.plate, options.plate_format, &mut records.warnings)?;
@@ -261,92 +263,45 @@ pub fn plan_acquisition(
     }
     keyed.sort_unstable();
     check_duplicates(&keyed, planes)?;
-    records.warnings.extend(incomplete(&keyed, &wells, &channels));
+    records.warnings.extend(summary::incomplete(&keyed, &wells, &channels));
     Ok(AcquisitionPlan {
         title: records.title,
         plate: records.plate,
         pixel_size_um: records.pixel_size_um,
         size: SiteSize { height: page.height, width: page.width },
         bit_depth: page.bit_depth,
-        channels: described_channels(&channels, planes, &records.channels),
+        channels: summary::channels(&channels, planes, &records.channels),
         time_points: t_index.len(),
         z_planes: if options.mip { 1 } else { z_index.len() },
         wells,
         planes: planned_planes(&keyed, planes, options.mip),
         warnings: records.warnings,
-        provenance: provenance(planes),
+        provenance: summary::provenance(planes),
         grid: placed.source,
     })
 }
 
-/// The pixel size that all headers share, if any of them states one.
-fn pixel_size(images: &[ImageFile], warnings: &mut Vec<String>) -> Option<f64> {
-    /// Sizes this close (as a share) are the same.
-    const SAME: f64 = 0.001;
-    let mut sizes = images.iter().filter_map(|image| Some((image, image.header.pixel_size_um?)));
-    let (_, first) = sizes.next()?;
-    match sizes.find(|(_, size)| (size - first).abs() > SAME * first) {
-        None => Some(first),
-        Some((image, size)) => {
-            warnings.push(format!(
-                "image files state different pixel sizes, {first} µm and {size} µm ({}): none is used",
-                image.name
-            ));
-            None
-        }
-    }
-}
-
-/// The channels with what metadata say about them, or else the headers, where these agree.
-fn described_channels(
-    names: &[&str],
-    planes: &[PlaneRecord],
-    metadata: &BTreeMap<String, ChannelDetails>,
-) -> Vec<PlannedChannel> {
-    /// One value per channel; `None` where the planes disagree.
-    type Agreed<'a> = BTreeMap<&'a str, Option<&'a str>>;
-    fn agree<'a>(planes: &'a [PlaneRecord], pick: fn(&PlaneRecord) -> Option<&str>) -> Agreed<'a> {
-        let mut agreed = Agreed::new();
-        for plane in planes {
-            let value = pick(plane);
-            let known = agreed.entry(channel_of(plane)).or_insert(value);
-            if *known != value {
-                *known = None;
-            }
-        }
-        agreed
-    }
-    let colors = agree(planes, |plane| plane.color.as_deref());
-    let mut labels = agree(planes, |plane| plane.label.as_deref());
-    // A label that several channels have tells nobody which is which.
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    labels.values().flatten().for_each(|label| *counts.entry(label).or_default() += 1);
-    labels.values_mut().for_each(|label| *label = label.filter(|label| counts[label] == 1));
-    let text = |values: &Agreed<'_>, name: &str| values.get(name).copied().flatten().map(str::to_string);
-    let describe = |name: &&str| {
-        let said = metadata.get(*name).cloned().unwrap_or_default();
-        let label = said.label.or_else(|| text(&labels, name)).filter(|label| label != name);
-        let details = ChannelDetails { label, color: said.color.or_else(|| text(&colors, name)) };
-        PlannedChannel { name: (*name).to_string(), details }
-    };
-    names.iter().map(describe).collect()
-}
-
 /// Indices of a plane in the plan; the order is the order of planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct PlaneKey {
-    well: usize,
-    site: usize,
-    channel: usize,
-    tpoint: usize,
-    zplane: usize,
+pub struct PlaneKey {
+    /// Index of the well.
+    pub well: usize,
+    /// Index of the site in it.
+    pub site: usize,
+    /// Index of the channel.
+    pub channel: usize,
+    /// Time point.
+    pub tpoint: usize,
+    /// Focal plane.
+    pub zplane: usize,
 }
 
 fn well_of(plane: &PlaneRecord) -> WellName {
     plane.well.map_or(WellName::FIRST, |known| known.value)
 }
 
-fn channel_of(plane: &PlaneRecord) -> &str {
+/// The channel of a plane whose gaps are filled.
+pub fn channel_of(plane: &PlaneRecord) -> &str {
     plane.channel.as_ref().map_or(DEFAULT_CHANNEL, |known| &known.value)
 }
 
@@ -478,36 +433,6 @@ fn check_duplicates(keyed: &[(PlaneKey, usize)], planes: &[PlaneRecord]) -> Resu
     })
 }
 
-/// A warning about sites that lack some of the planes that the others have. `keyed` is sorted.
-fn incomplete(keyed: &[(PlaneKey, usize)], wells: &[PlannedWell], channels: &[&str]) -> Option<String> {
-    // Channels may differ in their time points and focal planes: a channel is compared with itself.
-    let mut counts: BTreeMap<(usize, usize, usize), usize> = BTreeMap::new();
-    for (key, _) in keyed {
-        *counts.entry((key.channel, key.well, key.site)).or_default() += 1;
-    }
-    let most: Vec<usize> = (0..channels.len())
-        .map(|channel| counts.range((channel, 0, 0)..(channel + 1, 0, 0)).map(|(_, count)| *count).max())
-        .map(Option::unwrap_or_default)
-        .collect();
-    let mut lacking = Vec::new();
-    for (well, planned) in wells.iter().enumerate() {
-        for (site, place) in planned.sites.iter().enumerate() {
-            for (channel, name) in channels.iter().enumerate() {
-                let count = counts.get(&(channel, well, site)).copied().unwrap_or_default();
-                if count < most[channel] {
-                    lacking.push(format!(
-                        "well {}, row {}, column {}, channel {name} ({count} of {})",
-                        planned.name, place.y, place.x, most[channel]
-                    ));
-                }
-            }
-        }
-    }
-    (!lacking.is_empty()).then(|| {
-        format!("planes are missing at {} places, stored without them: {}", lacking.len(), Names(lacking))
-    })
-}
-
 /// Planes to store; with projection the focal planes of one place and time become one. `keyed` is sorted.
 fn planned_planes(keyed: &[(PlaneKey, usize)], planes: &[PlaneRecord], mip: bool) -> Vec<PlannedPlane> {
     let target = |key: PlaneKey| PlaneKey { zplane: if mip { 0 } else { key.zplane }, ..key };
@@ -528,27 +453,5 @@ fn planned_planes(keyed: &[(PlaneKey, usize)], planes: &[PlaneRecord], mip: bool
                 sources: group.iter().map(source).collect(),
             }
         })
-        .collect()
-}
-
-/// How many planes have each field from where.
-fn provenance(planes: &[PlaneRecord]) -> Vec<FieldSource> {
-    let mut counts: BTreeMap<(usize, Provenance), usize> = BTreeMap::new();
-    const FIELDS: [&str; 5] = ["well", "site", "channel", "t", "z"];
-    for plane in planes {
-        let sources = [
-            plane.well.map(|known| known.from),
-            plane.site.map(|known| known.from),
-            plane.channel.as_ref().map(|known| known.from),
-            plane.t.map(|known| known.from),
-            plane.z.map(|known| known.from),
-        ];
-        for (field, source) in sources.into_iter().enumerate() {
-            *counts.entry((field, source.unwrap_or(Provenance::Default))).or_default() += 1;
-        }
-    }
-    counts
-        .into_iter()
-        .map(|((field, from), planes)| FieldSource { field: FIELDS[field], from, planes })
         .collect()
 }

@@ -29,7 +29,7 @@ fn names_are_secured_as_clients_know_it() {
 
 #[test]
 fn microscope_types_are_offered_and_found_by_their_exact_names() {
-    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager", "visiview", "metamorph"]);
+    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager", "metamorph", "visiview"]);
     assert!(find("cellvoyager").is_some());
     assert!(find("CellVoyager").is_none());
     assert!(find("axio").is_none());
