@@ -71,7 +71,7 @@ pub struct Experiment<'a> {
     /// `/api/experiments/<id>`.
     pub path: String,
     /// Type of its workflows.
-    kind: &'static str,
+    kind: String,
 }
 
 /// How a workflow ended.
@@ -120,36 +120,46 @@ impl Layer {
 impl<'a> Experiment<'a> {
     /// A canonical CellVoyager experiment on 384-well plates.
     pub async fn new(app: &'a TestApp) -> Self {
-        Self { app, client: app.client(OWNER).await, path: app.experiment().await, kind: "canonical" }
+        Self {
+            app,
+            client: app.client(OWNER).await,
+            path: app.experiment().await,
+            kind: "canonical".to_owned(),
+        }
     }
 
     /// Another experiment, on plates of `wells` wells.
     pub async fn named(app: &'a TestApp, name: &str, wells: u32) -> Self {
-        Self::of_kind(app, name, wells, "canonical", "basic").await
+        Self::of_kind(app, name, wells, ["canonical", "basic", "cellvoyager"]).await
+    }
+
+    /// An experiment of another microscope type.
+    pub async fn of_microscope(app: &'a TestApp, name: &str, microscope: &str, wells: u32) -> Self {
+        Self::of_kind(app, name, wells, ["canonical", "basic", microscope]).await
     }
 
     /// A multiplexing experiment on 384-well plates: every acquisition is a cycle.
     pub async fn multiplexing(app: &'a TestApp, name: &str) -> Self {
-        Self::of_kind(app, name, 384, "multiplexing", "multiplexing").await
+        Self::of_kind(app, name, 384, ["multiplexing", "multiplexing", "cellvoyager"]).await
     }
 
+    /// Types of workflow, acquisition mode and microscope.
     async fn of_kind(
         app: &'a TestApp,
         name: &str,
         wells: u32,
-        kind: &'static str,
-        acquisition_mode: &str,
+        [kind, acquisition_mode, microscope]: [&str; 3],
     ) -> Self {
         let client = app.client(OWNER).await;
         let body = json!({
             "name": name,
             "workflow_type": kind,
-            "microscope_type": "cellvoyager",
+            "microscope_type": microscope,
             "plate_format": wells,
             "plate_acquisition_mode": acquisition_mode,
         });
         let id = client.post("/api/experiments", &body).await.id();
-        Self { app, client, path: format!("/api/experiments/{id}"), kind }
+        Self { app, client, path: format!("/api/experiments/{id}"), kind: kind.to_owned() }
     }
 
     /// The id in its path.
@@ -215,7 +225,7 @@ impl<'a> Experiment<'a> {
     /// # Panics
     /// When it is refused, or takes too long.
     pub async fn run_to_end(&self, stages: &[&str], arguments: &[Override<'_>]) -> Outcome {
-        let answer = self.submit(&description_of(self.kind, stages, arguments)).await;
+        let answer = self.submit(&description_of(&self.kind, stages, arguments)).await;
         assert_eq!((answer.status, &answer.body["message"]), (200, &json!("ok")), "{:?}", answer.body);
         self.wait().await
     }

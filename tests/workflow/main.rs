@@ -23,5 +23,6 @@ mod open_format;
 mod rerun;
 mod restart;
 mod resubmitting;
+mod scopes;
 mod sweeping;
 mod tree;

@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
-use crate::microscopes::check_files;
+use crate::microscopes::{Names, check_files, read_description};
 use crate::resources::workflow::queries;
-use crate::storage::readers::{ReadLimits, inspect};
+use crate::storage::readers::{ImageFileInfo, ReadLimits, inspect};
 use crate::workflow::job::JobContext;
 
 /// How many broken files a message names.
@@ -98,6 +98,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
     let stop = job.stop.clone();
+    let names: Vec<String> = files.iter().map(|(_, name)| name.clone()).collect();
     let headers: Vec<_> = environment
         .compute
         .batch(move |_| {
@@ -130,15 +131,25 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             shown.join("; ")
         )));
     }
+    let unclear = |name: &String, header: &ImageFileInfo| {
+        let problem = read_description(name, header.description.as_deref()?).err()?;
+        Some(format!("{name} {problem}"))
+    };
+    let unclear: Names =
+        names.iter().zip(&read).filter_map(|(name, (_, header))| unclear(name, header)).collect();
+    if unclear.count() > 0 {
+        job.log.warn(format!("descriptions of {} files cannot be read: {unclear}", unclear.count()));
+    }
     let mut tx = job.write().await?;
     let now = environment.now();
-    let count = read.len();
+    let (count, mut pages) = (read.len(), 0);
     for (id, header) in read {
         let text = serde_json::to_string(&header).map_err(|error| StepError::Internal(error.to_string()))?;
         queries::set_header(&mut tx, id, &text, now).await?;
+        pages += header.pages.len();
     }
     tx.commit().await?;
     failpoint::reached("metaextract committed");
-    job.log.info(format!("read the headers of {count} files"));
+    job.log.info(format!("read the headers of {count} files with {pages} planes"));
     Ok(())
 }

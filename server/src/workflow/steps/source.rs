@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::environment::Environment;
-use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize};
+use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize, read_description};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
 use crate::storage::StorageError;
 use crate::storage::readers::{ImageFileInfo, ReadError};
@@ -86,11 +86,11 @@ pub async fn metadata_files(
     Ok(contents)
 }
 
-/// An image file with the page sizes that metaextract found.
+/// An image file with what metaextract found in its header.
 ///
 /// # Errors
 /// [`StepError::Input`] when metaextract has not run.
-pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
+pub fn with_header(file: &AcquisitionFile) -> StepResult<ImageFile> {
     let header = file.header.as_deref().ok_or_else(|| {
         StepError::Input(format!("the header of \"{}\" was not read yet: run metaextract first", file.name))
     })?;
@@ -101,7 +101,9 @@ pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
         .iter()
         .map(|page| PageSize { height: page.height, width: page.width, bit_depth: page.bit_depth })
         .collect();
-    Ok(ImageFile { name: file.name.clone(), pages })
+    // metaextract has warned of descriptions that cannot be read.
+    let header = info.description.and_then(|text| read_description(&file.name, &text).ok());
+    Ok(ImageFile { name: file.name.clone(), pages, header: header.unwrap_or_default() })
 }
 
 /// Why an image file cannot be read: a failure of its disk may pass, everything else is for a person to mend.

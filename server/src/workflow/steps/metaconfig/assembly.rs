@@ -251,7 +251,7 @@ impl PlateAssembly {
             let channels: Vec<_> = placed
                 .channels(assembly)
                 .into_iter()
-                .map(|channel| ChannelSpec { name: channel.name, color: None })
+                .map(|channel| channel_spec(assembly.mode, plan, channel))
                 .collect();
             let time_points = match assembly.mode {
                 AcquisitionMode::Basic => plan.time_points,
@@ -332,6 +332,19 @@ impl PlateAssembly {
         }
         Ok(())
     }
+}
+
+/// A channel as other programs show it: by what the acquisition's metadata say it shows, else by its name. In
+/// multiplexing experiments, whose cycles may show the same, by its name before that.
+fn channel_spec(mode: AcquisitionMode, plan: &AcquisitionPlan, channel: Channel) -> ChannelSpec {
+    let known = plan.channels.iter().find(|known| known.name == channel.wavelength);
+    let details = known.map(|known| known.details.clone()).unwrap_or_default();
+    let name = match (details.label, mode) {
+        (None, _) => channel.name,
+        (Some(label), AcquisitionMode::Basic) => label,
+        (Some(label), AcquisitionMode::Multiplexing) => format!("{} {label}", channel.name),
+    };
+    ChannelSpec { name, color: details.color }
 }
 
 fn to_i64(value: usize) -> StepResult<i64> {

@@ -139,14 +139,17 @@ async fn plan_of(job: &JobContext, acquisition: &AcquisitionOfPlate) -> StepResu
     let environment = &job.environment;
     let microscope = source::microscope(job)?;
     let files = source::image_files(environment, acquisition.id, &acquisition.name).await?;
-    let images = files.iter().map(source::with_pages).collect::<StepResult<Vec<_>>>()?;
     let metadata = source::metadata_files(environment, job.experiment.id, acquisition).await?;
     let options = options(job)?;
+    let name = acquisition.name.clone();
     environment
         .compute
-        .batch(move |_| plan_acquisition(microscope, &images, &metadata, &options))
+        .batch(move |_| {
+            let images = files.iter().map(source::with_header).collect::<StepResult<Vec<_>>>()?;
+            plan_acquisition(microscope, &images, &metadata, &options)
+                .map_err(|error| StepError::Input(format!("acquisition \"{name}\": {error}")))
+        })
         .await?
-        .map_err(|error| StepError::Input(format!("acquisition \"{}\": {error}", acquisition.name)))
 }
 
 fn options(job: &JobContext) -> StepResult<PlanOptions> {
