@@ -10,7 +10,7 @@ use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::plates::{ALL_STAGES, Experiment, description};
 
 /// How long to wait for an event before the stream counts as stuck.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A stream of events, read event by event.
 struct Events {
@@ -28,6 +28,11 @@ impl Events {
 
     /// The data of the next event; `None` at the end.
     async fn next(&mut self) -> Option<Value> {
+        // Heartbeats are no progress.
+        tokio::time::timeout(PATIENCE, self.read_on()).await.expect("the stream is stuck")
+    }
+
+    async fn read_on(&mut self) -> Option<Value> {
         loop {
             if let Some((event, rest)) = self.read.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
@@ -39,9 +44,7 @@ impl Events {
                 let data = event.strip_prefix("event: status\ndata: ").unwrap_or_else(|| panic!("{event}"));
                 return Some(serde_json::from_str(data).unwrap());
             }
-            let chunk =
-                tokio::time::timeout(PATIENCE, self.response.chunk()).await.expect("the stream is stuck");
-            match chunk.unwrap() {
+            match self.response.chunk().await.unwrap() {
                 Some(bytes) => self.read += std::str::from_utf8(&bytes).unwrap(),
                 None => return None,
             }
