@@ -4,6 +4,8 @@
 //! uploaded, metadata that cannot be read or name other files than there are, image files that are
 //! damaged or of a kind that is not supported.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rayon::prelude::*;
@@ -12,10 +14,12 @@ use serde_json::Value;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
-use crate::microscopes::{Names, check_files, read_description};
+use crate::microscopes::{HeaderFacts, Names, check_files, read_description};
 use crate::resources::workflow::queries;
-use crate::storage::readers::{ImageFileInfo, ReadLimits, inspect};
+use crate::storage::readers::{ReadError, ReadLimits, inspect};
 use crate::workflow::job::JobContext;
+
+use super::source::StoredHeader;
 
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
@@ -97,16 +101,12 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { acquisition, files } = parse_batch(batch)?;
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
-    let names: Vec<String> = files.iter().map(|(_, name)| name.clone()).collect();
-    let headers: Vec<_> = environment
+    let headers: Vec<Header> = environment
         .compute
-        .batch(move |_| {
-            let limits = ReadLimits::default();
-            files.par_iter().map(|(id, name)| (*id, inspect(&directory.join(name), &limits))).collect()
-        })
+        .batch(move |_| files.into_par_iter().map(|(id, name)| Header::read(&directory, id, &name)).collect())
         .await?;
     let broken: Vec<_> =
-        headers.iter().filter_map(|(_, header)| header.as_ref().err()).map(ToString::to_string).collect();
+        headers.iter().filter_map(|header| header.read.as_ref().err()).map(ToString::to_string).collect();
     if !broken.is_empty() {
         let shown = &broken[..broken.len().min(NAMED_FILES)];
         return Err(StepError::Input(format!(
@@ -115,23 +115,15 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             shown.join("; ")
         )));
     }
-    let unclear = |name: &String, header: &ImageFileInfo| {
-        let problem = read_description(name, header.description.as_deref()?).err()?;
-        Some(format!("{name} {problem}"))
-    };
-    let unclear: Names = names
-        .iter()
-        .zip(&headers)
-        .filter_map(|(name, (_, header))| unclear(name, header.as_ref().ok()?))
-        .collect();
+    let unclear: Names = headers.iter().filter_map(|header| header.unclear.clone()).collect();
     if unclear.count() > 0 {
         job.log.warn(format!("descriptions of {} files cannot be read: {unclear}", unclear.count()));
     }
     let mut tx = job.write().await?;
     let now = environment.now();
     let (mut count, mut pages) = (0, 0);
-    for (id, header) in headers {
-        let Ok(header) = header else { continue };
+    for Header { id, read, .. } in headers {
+        let Ok(header) = read else { continue };
         let text = serde_json::to_string(&header).map_err(|error| StepError::Internal(error.to_string()))?;
         queries::set_header(&mut tx, id, &text, now).await?;
         count += 1;
@@ -141,4 +133,27 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     failpoint::reached("metaextract committed");
     job.log.info(format!("read the headers of {count} files with {pages} planes"));
     Ok(())
+}
+
+/// What was read of one file.
+struct Header {
+    id: i64,
+    read: Result<StoredHeader, ReadError>,
+    /// What is wrong with a description that cannot be read: the pixels can.
+    unclear: Option<String>,
+}
+
+impl Header {
+    fn read(directory: &Path, id: i64, name: &str) -> Self {
+        let mut unclear = None;
+        let read = inspect(&directory.join(name), &ReadLimits::default()).map(|info| {
+            let facts = read_description(name, &info.description.unwrap_or_default());
+            let facts = facts.unwrap_or_else(|problem| {
+                unclear = Some(format!("{name} {problem}"));
+                HeaderFacts::default()
+            });
+            StoredHeader { pages: info.pages, facts }
+        });
+        Self { id, read, unclear }
+    }
 }
