@@ -100,7 +100,7 @@ async fn a_processed_directory_is_served_as_a_map() {
         printed.contains("experiment \"e\"") && printed.contains("plate \"p\" is processed"),
         "{printed}"
     );
-    assert!(processed.stderr.contains("8 files, 6 of other kinds left out"), "{}", processed.stderr);
+    assert!(processed.stderr.contains("9 files, 5 of other kinds left out"), "{}", processed.stderr);
 
     let server = program.serve();
     let token = log_in(&server.base).await;

@@ -25,10 +25,16 @@ fn pixels(identity: usize, plane: usize) -> Vec<u16> {
 
 /// A little-endian TIFF of one strip; several planes follow each other behind one directory.
 fn stack(planes: &[Vec<u16>]) -> Vec<u8> {
+    described(planes, "")
+}
+
+/// A stack with a description (tag 270).
+fn described(planes: &[Vec<u16>], description: &str) -> Vec<u8> {
     let bytes: Vec<u8> = planes.concat().iter().flat_map(|value| value.to_le_bytes()).collect();
     let strip = HEIGHT * WIDTH * 2;
     let counts_at = 8 + bytes.len();
-    let directory = counts_at + 8 * planes.len();
+    let text_at = counts_at + 8 * planes.len();
+    let directory = text_at + description.len();
     let mut tags = vec![
         (256_u16, 4_u16, 1, WIDTH),
         (257, 4, 1, HEIGHT),
@@ -43,8 +49,14 @@ fn stack(planes: &[Vec<u16>]) -> Vec<u8> {
     if planes.len() > 1 {
         tags.push((33629, 5, planes.len(), counts_at));
     }
+    if !description.is_empty() {
+        tags.push((270, 2, description.len(), text_at));
+    }
+    tags.sort();
     let number = |value: usize| u32::try_from(value).unwrap().to_le_bytes();
-    let mut file = [b"II*\0".as_slice(), &number(directory), &bytes, &vec![0; 8 * planes.len()]].concat();
+    let mut file =
+        [b"II*\0".as_slice(), &number(directory), &bytes, &vec![0; 8 * planes.len()], description.as_bytes()]
+            .concat();
     file.extend(u16::try_from(tags.len()).unwrap().to_le_bytes());
     for (tag, kind, count, value) in tags {
         file.extend([tag.to_le_bytes(), kind.to_le_bytes()].concat());
@@ -106,6 +118,37 @@ async fn a_visiview_set_of_stacks_is_stored_plane_by_plane_and_projected() {
         assert!(values(&stored) == brightest, "{well} {x} projected");
         assert!(experiment.image("2-488_GFP", &place(well, x, 1)).await.is_none(), "one plane is left");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ome_tiff_is_stored_by_its_dimensions_with_names_colours_and_pixel_size() {
+    const OME: &str = "<OME><Image ID=\"Image:0\"><Pixels DimensionOrder=\"XYCZT\" SizeZ=\"3\" SizeC=\"2\" \
+        SizeT=\"2\" PhysicalSizeX=\"0.25\"><Channel Name=\"DAPI\" Color=\"65535\"/><Channel Name=\"GFP\"/>\
+        <TiffData/></Pixels></Image></OME>";
+    let directory = TempDir::new().unwrap();
+    let planes: Vec<_> = (0..12).map(|plane| pixels(plane, plane)).collect();
+    write(directory.path(), "set_B03.ome.tif", &described(&planes, OME));
+    let app = TestApp::start().await;
+    let experiment = Experiment::of_microscope(&app, "ome", "visiview", 96).await;
+    experiment.upload_directory("plate", "a", directory.path()).await;
+    experiment.run(&["image_conversion"], &[]).await;
+    for (c, name) in ["DAPI", "GFP"].iter().enumerate() {
+        for (t, z) in [(0, 0), (0, 2), (1, 1)] {
+            let query =
+                format!("plate_name=plate&well_name=B03&well_pos_y=0&well_pos_x=0&tpoint={t}&zplane={z}");
+            let stored = experiment.image(name, &query).await.expect("an image");
+            let page = c + 2 * z + 6 * t;
+            assert!(values(&stored) == pixels(page, page), "{name}, t {t}, z {z}");
+        }
+    }
+    let files = files_below(&experiment.directory());
+    let (_, image) = files.iter().find(|(path, _)| path.ends_with("B/03/0/zarr.json")).expect("an image");
+    let ome = serde_json::from_slice::<serde_json::Value>(image).unwrap()["attributes"]["ome"].take();
+    let channels = &ome["omero"]["channels"];
+    assert_eq!((&channels[0]["label"], &channels[0]["color"]), (&json!("DAPI"), &json!("0000FF")));
+    assert_eq!((&channels[1]["label"], &channels[1]["color"]), (&json!("GFP"), &json!("FFFFFF")));
+    let scale = &ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"];
+    assert_eq!(scale, &json!([1.0, 1.0, 1.0, 0.25, 0.25]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,15 @@
 //! What the header of an image file says about its pages: OME-XML, or the properties that MetaMorph and
 //! MetaXpress write.
 
+use serde::{Deserialize, Serialize};
+
 use super::ome;
+use super::secure_filename::secure_filename;
 use super::well::WellName;
 use super::xml;
 
 /// What a header, or a companion file, says about an image file.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeaderFacts {
     /// By page; pages that are not listed are not described.
     pub pages: Vec<PageFacts>,
@@ -15,7 +18,7 @@ pub struct HeaderFacts {
 }
 
 /// What is said about one page. Numbers count from 1.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PageFacts {
     /// The well.
     pub well: Option<WellName>,
@@ -51,7 +54,9 @@ pub struct PageFacts {
 pub fn read_description(file: &str, description: &str) -> Result<HeaderFacts, String> {
     if description.contains("<OME") || description.contains(":OME") {
         let document = ome::Document::read(description.trim_end_matches('\0').as_bytes())?;
-        return Ok(document.by_file(Some(file)).remove(ome::base_name(file)).unwrap_or_default());
+        // Files of a linked directory have names that are not secured.
+        let own = secure_filename(ome::base_name(file));
+        return Ok(document.by_file(Some(&own)).remove(&own).unwrap_or_default());
     }
     if description.trim_start().starts_with("<MetaData") {
         return meta_morph(description);

@@ -201,6 +201,17 @@ fn metadata_of_the_microscope_count_before_ome_xml_and_ome_xml_before_names() {
 }
 
 #[test]
+fn document_of_many_files_gives_every_file_its_own_part() {
+    for (name, well) in [("f_1.ome.tif", "B03"), ("f 2.ome.tif", "C04"), ("TimePoint_1/f 3.ome.tif", "C04")] {
+        let header = read_description(name, &plate()).expect("readable");
+        assert_eq!(header.pages.len(), 2, "{name}");
+        let wells = header.pages.iter().filter_map(|page| page.well.map(|well| well.to_string()));
+        assert_eq!(wells.collect::<Vec<_>>(), [well, well], "{name}");
+    }
+    assert_eq!(read_description("f_9.ome.tif", &plate()).expect("readable").pages.len(), 0);
+}
+
+#[test]
 fn hostile_or_broken_documents_are_refused_and_bounded() {
     let huge = "<OME><Image><Pixels SizeZ=\"4000000000\" SizeC=\"4000000000\" SizeT=\"4000000000\"><TiffData/>\
                 <TiffData FirstT=\"4000000000\" IFD=\"4294967295\" PlaneCount=\"18446744073709551615\"/></Pixels></Image></OME>";

@@ -291,11 +291,25 @@ fn two_nd_files_and_broken_ones_are_refused_with_their_names() {
             "\"DoWave\", maybe: wanted TRUE or FALSE",
         ),
         (TWO_WELLS.replace("Positions\", 4", "Positions\", 4000000000"), "at most 1000000"),
+        (TWO_WELLS.replace("Wavelengths\", 2", "Wavelengths\", 100"), "at most 99"),
     ];
     for (text, problem) in table {
         let error = plan(&two_wells(), &nd(&text), &options()).expect_err(problem).to_string();
         assert!(error.starts_with("metadata file set.nd: ") && error.contains(problem), "{error}");
     }
+}
+
+#[test]
+fn an_nd_file_that_claims_a_million_positions_and_times_is_read_in_a_moment() {
+    let text = TWO_WELLS
+        .replace("Positions\", 4", "Positions\", 1000000")
+        .replace("\"DoTimelapse\", FALSE", "\"DoTimelapse\", TRUE\n\"NTimePoints\", 1000000");
+    let images: Vec<_> =
+        two_wells().iter().map(|image| stack(&image.name.replace(".stk", "_t1.stk"), 3)).collect();
+    let plan = plan(&images, &nd(&text), &layout(2, 2)).expect("planned");
+    let said = "set.nd announces 1999999999992 image files that were not uploaded: ";
+    assert!(plan.warnings.iter().any(|warning| warning.starts_with(said)), "{:?}", plan.warnings);
+    assert!(plan.warnings.iter().all(|warning| warning.len() < 1000), "a bounded number of names");
 }
 
 #[test]

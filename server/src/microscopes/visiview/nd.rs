@@ -9,8 +9,10 @@ use crate::microscopes::well::WellName;
 
 /// Longest file, in bytes.
 const MAX_BYTES: usize = 16 << 20;
-/// Most channels, stage positions, time points or focal planes.
+/// Most stage positions, time points or focal planes.
 const MAX_NUMBER: u32 = 1_000_000;
+/// Most channels.
+const MAX_WAVES: u32 = 99;
 
 static ENTRY: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"^"([A-Za-z]+[0-9]*)"\s*(?:,\s*(.*))?$"#).expect("the pattern is valid"));
@@ -29,6 +31,9 @@ pub struct NdFile {
     pub wave_in_file_name: bool,
     /// The stage positions, in order; empty without `DoStage`.
     pub stages: Vec<Stage>,
+    /// Indices of the stage positions by the numbers that file names use: the site numbers, where every position has
+    /// its own, else their order.
+    numbers: BTreeMap<u32, usize>,
     /// Number of time points; 1 without `DoTimelapse`.
     pub time_points: u32,
     /// Whether the number of time points is stated.
@@ -72,14 +77,14 @@ impl NdFile {
         let entries = Entries::read(bytes)?;
         let waves = match entries.flag("DoWave", false)? {
             false => vec![Wave { name: String::new(), do_z: true }],
-            true => (1..=entries.number("NWavelengths")?.unwrap_or(1).max(1))
+            true => (1..=entries.number_up_to("NWavelengths", MAX_WAVES)?.unwrap_or(1).max(1))
                 .map(|number| {
                     let name = entries.text(&format!("WaveName{number}")).unwrap_or_default();
                     Ok(Wave { name, do_z: entries.flag(&format!("WaveDoZ{number}"), true)? })
                 })
                 .collect::<Result<_, String>>()?,
         };
-        let stages = match entries.flag("DoStage", false)? {
+        let stages: Vec<Stage> = match entries.flag("DoStage", false)? {
             false => Vec::new(),
             true => (1..=entries.number("NStagePositions")?.unwrap_or(1))
                 .map(|number| stage(entries.text(&format!("Stage{number}")).unwrap_or_default()))
@@ -94,6 +99,7 @@ impl NdFile {
         Ok(Self {
             waves,
             wave_in_file_name: entries.flag("WaveInFileName", true)?,
+            numbers: numbers(&stages),
             stages,
             time_points: time_points.unwrap_or(1).max(1),
             is_time_series,
@@ -101,28 +107,22 @@ impl NdFile {
         })
     }
 
-    /// The stage position that file names call `number`: by the site numbers, where every position has its own,
-    /// else by order.
+    /// The stage position that file names call `number`.
     pub fn stage(&self, number: u32) -> Option<&Stage> {
-        let mut sites: Vec<u32> = self.stages.iter().filter_map(|stage| stage.site).collect();
-        sites.sort_unstable();
-        sites.dedup();
-        if !sites.is_empty() && sites.len() == self.stages.len() {
-            return self.stages.iter().find(|stage| stage.site == Some(number));
-        }
-        let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        self.stages.get(index)
+        self.stages.get(*self.numbers.get(&number)?)
     }
 
-    /// The number that file names use for every stage position.
+    /// The numbers that file names use for stage positions.
     pub fn stage_numbers(&self) -> Vec<u32> {
-        let by_order = |index: usize| u32::try_from(index + 1).unwrap_or(u32::MAX);
-        let number = |(index, stage): (usize, &Stage)| match stage.site {
-            Some(site) if self.stage(site) == Some(stage) => site,
-            _ => by_order(index),
-        };
-        self.stages.iter().enumerate().map(number).collect()
+        self.numbers.keys().copied().collect()
     }
+}
+
+/// Indices of stage positions by the numbers of file names.
+fn numbers(stages: &[Stage]) -> BTreeMap<u32, usize> {
+    let by_site: BTreeMap<u32, usize> =
+        stages.iter().enumerate().filter_map(|(index, stage)| Some((stage.site?, index))).collect();
+    if by_site.len() == stages.len() { by_site } else { (1_u32..).zip(0..stages.len()).collect() }
 }
 
 /// A stage position from its name: `row:B,column:3,site:1`, or a name that begins with a well (`B2`, `B02 left`).
@@ -179,11 +179,15 @@ impl Entries {
     }
 
     fn number(&self, key: &str) -> Result<Option<u32>, String> {
+        self.number_up_to(key, MAX_NUMBER)
+    }
+
+    fn number_up_to(&self, key: &str, max: u32) -> Result<Option<u32>, String> {
         let parse = |text: String| {
             text.parse::<u32>()
                 .ok()
-                .filter(|number| *number <= MAX_NUMBER)
-                .ok_or_else(|| format!("\"{key}\", {text}: wanted a whole number of at most {MAX_NUMBER}"))
+                .filter(|number| *number <= max)
+                .ok_or_else(|| format!("\"{key}\", {text}: wanted a whole number of at most {max}"))
         };
         self.text(key).map(parse).transpose()
     }

@@ -4,6 +4,8 @@
 //! uploaded, metadata that cannot be read or name other files than there are, image files that are
 //! damaged or of a kind that is not supported.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rayon::prelude::*;
@@ -12,10 +14,12 @@ use serde_json::Value;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
-use crate::microscopes::{Names, check_files, read_description};
+use crate::microscopes::{HeaderFacts, Names, check_files, read_description};
 use crate::resources::workflow::queries;
-use crate::storage::readers::{ImageFileInfo, ReadLimits, inspect};
+use crate::storage::readers::{ReadError, ReadLimits, inspect};
 use crate::workflow::job::JobContext;
+
+use super::source::StoredHeader;
 
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
@@ -98,23 +102,22 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
     let stop = job.stop.clone();
-    let names: Vec<String> = files.iter().map(|(_, name)| name.clone()).collect();
-    let headers: Vec<_> = environment
+    let headers: Vec<Header> = environment
         .compute
         .batch(move |_| {
-            let limits = ReadLimits::default();
-            let read = |(id, name): &(i64, String)| {
+            let read = |(id, name): (i64, String)| {
                 stop.check()?;
-                Ok((*id, inspect(&directory.join(name), &limits)))
+                Ok(Header::read(&directory, id, &name))
             };
-            files.par_iter().map(read).collect::<StepResult<_>>()
+            files.into_par_iter().map(read).collect::<StepResult<_>>()
         })
         .await??;
     let mut read = Vec::with_capacity(headers.len());
-    let mut broken = Vec::new();
-    for (id, header) in headers {
-        match header.map_err(source::unreadable) {
-            Ok(header) => read.push((id, header)),
+    let (mut broken, mut unclear) = (Vec::new(), Vec::new());
+    for header in headers {
+        unclear.extend(header.unclear);
+        match header.read.map_err(source::unreadable) {
+            Ok(stored) => read.push((header.id, stored)),
             Err(StepError::Input(problem)) => {
                 job.log.warn(&problem);
                 broken.push(problem);
@@ -131,12 +134,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             shown.join("; ")
         )));
     }
-    let unclear = |name: &String, header: &ImageFileInfo| {
-        let problem = read_description(name, header.description.as_deref()?).err()?;
-        Some(format!("{name} {problem}"))
-    };
-    let unclear: Names =
-        names.iter().zip(&read).filter_map(|(name, (_, header))| unclear(name, header)).collect();
+    let unclear: Names = unclear.into_iter().collect();
     if unclear.count() > 0 {
         job.log.warn(format!("descriptions of {} files cannot be read: {unclear}", unclear.count()));
     }
@@ -152,4 +150,27 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     failpoint::reached("metaextract committed");
     job.log.info(format!("read the headers of {count} files with {pages} planes"));
     Ok(())
+}
+
+/// What was read of one file.
+struct Header {
+    id: i64,
+    read: Result<StoredHeader, ReadError>,
+    /// What is wrong with a description that cannot be read: the pixels can.
+    unclear: Option<String>,
+}
+
+impl Header {
+    fn read(directory: &Path, id: i64, name: &str) -> Self {
+        let mut unclear = None;
+        let read = inspect(&directory.join(name), &ReadLimits::default()).map(|info| {
+            let facts = read_description(name, &info.description.unwrap_or_default());
+            let facts = facts.unwrap_or_else(|problem| {
+                unclear = Some(format!("{name} {problem}"));
+                HeaderFacts::default()
+            });
+            StoredHeader { pages: info.pages, facts }
+        });
+        Self { id, read, unclear }
+    }
 }

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::environment::Environment;
-use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize, read_description};
+use crate::microscopes::{self, HeaderFacts, ImageFile, MetadataFile, MicroscopeType, PageSize};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
 use crate::storage::StorageError;
-use crate::storage::readers::{ImageFileInfo, ReadError};
+use crate::storage::readers::{PageInfo, ReadError};
 use crate::workflow::job::JobContext;
 
 use super::{StepError, StepResult};
@@ -86,6 +88,17 @@ pub async fn metadata_files(
     Ok(contents)
 }
 
+/// What metaextract keeps of an image file's header: of its description only what is about this file, because the
+/// files of a set may each carry the description of all.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredHeader {
+    /// The pages, in order.
+    pub pages: Vec<PageInfo>,
+    /// What the description says about them.
+    #[serde(default)]
+    pub facts: HeaderFacts,
+}
+
 /// An image file with what metaextract found in its header.
 ///
 /// # Errors
@@ -94,16 +107,14 @@ pub fn with_header(file: &AcquisitionFile) -> StepResult<ImageFile> {
     let header = file.header.as_deref().ok_or_else(|| {
         StepError::Input(format!("the header of \"{}\" was not read yet: run metaextract first", file.name))
     })?;
-    let info: ImageFileInfo = serde_json::from_str(header)
+    let header: StoredHeader = serde_json::from_str(header)
         .map_err(|error| StepError::Internal(format!("stored header of \"{}\": {error}", file.name)))?;
-    let pages = info
+    let pages = header
         .pages
         .iter()
         .map(|page| PageSize { height: page.height, width: page.width, bit_depth: page.bit_depth })
         .collect();
-    // metaextract has warned of descriptions that cannot be read.
-    let header = info.description.and_then(|text| read_description(&file.name, &text).ok());
-    Ok(ImageFile { name: file.name.clone(), pages, header: header.unwrap_or_default() })
+    Ok(ImageFile { name: file.name.clone(), pages, header: header.facts })
 }
 
 /// Why an image file cannot be read: a failure of its disk may pass, everything else is for a person to mend.
