@@ -23,10 +23,10 @@ create table site_shifts (
     y bigint not null,
     x bigint not null,
     -- Null where nothing was measured.
-    measured_y real,
-    measured_x real,
-    quality real,
-    threshold real,
+    measured_y double precision,
+    measured_x double precision,
+    quality double precision,
+    threshold double precision,
     -- reference, measured, rejected (not yet replaced), well or plate (the median of that), none.
     source text not null check (source in ('reference', 'measured', 'rejected', 'well', 'plate', 'none')),
     primary key (alignment_id, site_id, cycle_id)

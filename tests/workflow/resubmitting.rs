@@ -72,8 +72,11 @@ async fn a_resubmitted_workflow_replaces_the_tasks_from_the_stage_on_and_never_s
         assert_ne!(old, new, "{name}");
     }
     let jobs = experiment.client.get(&format!("{}/workflow/jobs?step_name=corilla", experiment.path)).await;
-    assert_eq!(jobs.all("name"), ["corilla_init_0000001", "corilla_run_0000001", "corilla_run_0000002"]);
-    assert_eq!(jobs.all("id")[1..2], ids(&second, "corilla_run_0000001"));
+    assert_eq!(
+        jobs.all("name"),
+        ["corilla_collect_0000001", "corilla_init_0000001", "corilla_run_0000001", "corilla_run_0000002"]
+    );
+    assert_eq!(jobs.all("id")[2..3], ids(&second, "corilla_run_0000001"));
     // A log of an old run is not shown for a new one, and does not stay behind.
     assert!(!logs(&first, "corilla_run_0000001").exists());
     assert!(logs(&second, "corilla_run_0000001").exists());
