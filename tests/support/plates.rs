@@ -14,13 +14,16 @@ use tm_server::store::Db;
 use crate::app::{Answer, Client, OWNER, TestApp};
 use crate::cellvoyager::PlateFiles;
 
-/// The stages that this version has, with their steps; those after the first are in workflows of this type
-/// only.
-const STAGES: [(&str, &[&str], Option<(&str, &str)>); 3] = [
-    ("image_conversion", &["metaextract", "metaconfig", "imextract"], None),
-    ("image_preprocessing", &["corilla"], Some(("multiplexing", "align"))),
-    ("pyramid_creation", &["illuminati"], None),
+/// The stages that this version has, with their steps; some of them in workflows of [`MULTIPLEXING`] only.
+const STAGES: [(&str, &[&str]); 3] = [
+    ("image_conversion", &["metaextract", "metaconfig", "imextract"]),
+    ("image_preprocessing", &["corilla", "align"]),
+    ("pyramid_creation", &["illuminati"]),
 ];
+/// The type of workflow that has all steps.
+const MULTIPLEXING: &str = "multiplexing";
+/// The steps that others do not have.
+const OF_MULTIPLEXING: [&str; 1] = ["align"];
 /// All stages.
 pub const ALL_STAGES: &[&str] = &["image_conversion", "image_preprocessing", "pyramid_creation"];
 /// How long a workflow of the tests may take before it counts as stuck.
@@ -46,11 +49,10 @@ pub fn description(stages: &[&str], arguments: &[Override<'_>]) -> Value {
 pub fn description_of(kind: &str, stages: &[&str], arguments: &[Override<'_>]) -> Value {
     let mut left = arguments.len();
     let mut described = Vec::new();
-    for (name, steps, more) in STAGES.iter().filter(|(name, ..)| stages.contains(name)) {
+    for (name, steps) in STAGES.iter().filter(|(name, _)| stages.contains(name)) {
         let mut step_values = Vec::new();
-        let more = more.filter(|(of, _)| *of == kind).map(|(_, step)| step);
-        for step in steps.iter().copied().chain(more) {
-            let own = arguments.iter().filter(|(of, ..)| *of == step);
+        for step in steps.iter().filter(|step| kind == MULTIPLEXING || !OF_MULTIPLEXING.contains(step)) {
+            let own = arguments.iter().filter(|(of, ..)| of == step);
             let batch_args: Vec<_> =
                 own.map(|(_, name, value)| json!({"name": name, "value": value})).collect();
             left -= batch_args.len();
@@ -140,7 +142,7 @@ impl<'a> Experiment<'a> {
 
     /// A multiplexing experiment on 384-well plates: every acquisition is a cycle.
     pub async fn multiplexing(app: &'a TestApp, name: &str) -> Self {
-        Self::of_kind(app, name, 384, ["multiplexing", "multiplexing", "cellvoyager"]).await
+        Self::of_kind(app, name, 384, [MULTIPLEXING, "multiplexing", "cellvoyager"]).await
     }
 
     /// Types of workflow, acquisition mode and microscope.
