@@ -198,7 +198,7 @@ fn plate_spec(acquisition: i64, sites: usize, size: Size) -> PlateSpec {
 
 async fn insert_layer(tx: &mut Tx, channel: i64, statistics: Option<i64>) -> Result<i64> {
     let key = LayerKey { channel_id: channel, tpoint: 0, zplane: 0 };
-    Ok(queries::insert_layer(tx, &key, LIMITS.0, LIMITS.1, statistics).await?)
+    Ok(queries::insert_layer(tx, &key, LIMITS.0, LIMITS.1, statistics, None).await?)
 }
 
 /// Smooth structures with noise under uneven light.

@@ -489,6 +489,17 @@ impl Engine {
         )
     }
 
+    /// Cuts what every cycle of a site has out of a shifted plane of either depth; see [`alignment`].
+    ///
+    /// # Errors
+    /// As [`align_crop`](Self::align_crop).
+    pub fn align_crop_grey(&self, plane: &GreyPlane, shift: Shift, residues: Residues) -> Result<GreyPlane> {
+        match plane {
+            GreyPlane::U8(plane) => self.align_crop(plane, shift, residues).map(GreyPlane::U8),
+            GreyPlane::U16(plane) => self.align_crop(plane, shift, residues).map(GreyPlane::U16),
+        }
+    }
+
     /// As [`align_crop`](Self::align_crop), at the size of the plane with zeros around.
     ///
     /// # Errors
@@ -545,6 +556,37 @@ impl Engine {
             || {
                 let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
                 targets.iter().map(|target| reference.register(*target)).collect()
+            },
+        )
+    }
+
+    /// Judges one shift for each target that was found in another way, such as
+    /// [`register_compatible`](Self::register_compatible): how much the whitened planes have in common
+    /// after it, and how much chance reaches. The sub-pixel shift is the shift itself. See [`alignment`].
+    ///
+    /// # Errors
+    /// As [`register_robust`](Self::register_robust); [`EngineError::Parameter`] for another number of
+    /// shifts than of targets.
+    pub fn judge_shifts<T: GreyPixel>(
+        &self,
+        reference: &Plane<T>,
+        targets: &[&Plane<T>],
+        shifts: &[Shift],
+        options: &RobustOptions,
+    ) -> Result<Vec<Registration>> {
+        if shifts.len() != targets.len() {
+            return Err(EngineError::Parameter {
+                name: "shifts",
+                problem: format!("must be one for each of {} targets, got {}", targets.len(), shifts.len()),
+            });
+        }
+        let pairs: Vec<_> = targets.iter().map(|target| target.view()).zip(shifts.iter().copied()).collect();
+        self.run(
+            alignment::ROBUST.name,
+            |gpu| alignment::gpu::judge_shifts(gpu, reference.view(), &pairs, options),
+            || {
+                let reference = alignment::cpu::RobustReference::new(reference.view(), options)?;
+                pairs.iter().map(|(target, shift)| reference.judge(*target, *shift)).collect()
             },
         )
     }

@@ -18,11 +18,13 @@ use crate::error::{ApiError, ErrorKind};
 use crate::http::{read_leftover, trace};
 use crate::openapi;
 use crate::resources::tile::Tiles;
+use crate::resources::workflow::events::Watchers;
 use crate::resources::workflow::queries as workflows;
 use crate::routes;
 use crate::store::{Clock, DatabaseLock, StoreError, SystemClock};
 use crate::sweep;
 use crate::workflow::Workflows;
+use crate::workflow::executors::Needs;
 
 /// How long requests and jobs under way may take when the server is asked to stop.
 pub const PATIENCE: Duration = Duration::from_secs(7);
@@ -40,6 +42,8 @@ pub struct App {
     pub tiles: Tiles,
     /// Submitted workflows.
     pub workflows: Workflows,
+    /// Those who watch them.
+    pub watchers: Watchers,
     /// Keeps other servers from a database that several could reach.
     _database: Option<Arc<DatabaseLock>>,
 }
@@ -73,8 +77,17 @@ impl App {
         let database = environment.db.lock().await?.map(Arc::new);
         sweep::at_start(&environment, last_stop).await?;
         let tiles = Tiles::new(config.tile_cache_bytes);
-        let workflows = Workflows::local(environment.clone(), config.cores);
-        Ok(Self { environment, config: Arc::new(config), tokens, workflows, tiles, _database: database })
+        let limits = Needs { cores: config.cores as u64, memory_mb: config.memory_mb };
+        let workflows = Workflows::local(environment.clone(), limits);
+        Ok(Self {
+            environment,
+            config: Arc::new(config),
+            tokens,
+            workflows,
+            watchers: Watchers::default(),
+            tiles,
+            _database: database,
+        })
     }
 
     /// All routes, with the layers every request passes.

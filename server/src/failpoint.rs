@@ -3,7 +3,7 @@
 //! `TMSERVER_TEST_FAILPOINT=trace:FILE` writes the name of every point reached to a file, one a line;
 //! `kill:N:NAME` ends the process with SIGKILL when the point NAME is reached the Nth time (nothing runs
 //! after that: no destructor, no handler, no flush, as with `kill -9`); `hang:N:NAME` stops the thread
-//! there for good.
+//! there for good; `panic:N:NAME` panics there the first N times.
 
 /// Variable that holds the plan.
 pub const VARIABLE: &str = "TMSERVER_TEST_FAILPOINT";
@@ -26,6 +26,7 @@ mod planned {
         Nothing,
         Trace(File),
         At { name: String, left: AtomicU64, what: fn() -> ! },
+        Panic { name: String, left: AtomicU64 },
     }
 
     static PLAN: LazyLock<Plan> = LazyLock::new(|| parse(std::env::var(super::VARIABLE).ok()));
@@ -37,6 +38,9 @@ mod planned {
             return file.map_or(Plan::Nothing, Plan::Trace);
         }
         let [what, number, name] = text.splitn(3, ':').collect::<Vec<_>>()[..] else { return Plan::Nothing };
+        if let ("panic", Ok(number)) = (what, number.parse()) {
+            return Plan::Panic { name: name.to_owned(), left: AtomicU64::new(number) };
+        }
         let what: fn() -> ! = match what {
             "kill" => die,
             "hang" => hang,
@@ -59,7 +63,11 @@ mod planned {
                     what();
                 }
             }
-            Plan::At { .. } => {}
+            Plan::Panic { name, left } if name == point => {
+                let taken = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+                assert!(taken.is_err(), "planned at `{point}`");
+            }
+            Plan::At { .. } | Plan::Panic { .. } => {}
         }
     }
 

@@ -16,6 +16,7 @@ pub mod error;
 pub mod failpoint;
 pub mod http;
 pub mod inventory;
+pub mod machine;
 pub mod microscopes;
 pub mod openapi;
 pub mod resources;

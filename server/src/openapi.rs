@@ -5,6 +5,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
 use crate::resources::acquisition::handlers as acquisition;
+use crate::resources::alignment::handlers as alignment;
 use crate::resources::channel::handlers as channel;
 use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
@@ -61,6 +62,7 @@ use crate::resources::workflow::handlers as workflow;
         site::get_site,
         cycle::list_cycles,
         cycle::get_cycle,
+        alignment::get_alignment,
         channel::list_channels,
         channel::get_channel,
         channel::rename_channel,
@@ -71,7 +73,10 @@ use crate::resources::workflow::handlers as workflow;
         workflow::get_description,
         workflow::set_description,
         workflow::submit_workflow,
+        workflow::resubmit_workflow,
+        workflow::kill_workflow,
         workflow::get_status,
+        workflow::watch_status,
         workflow::list_jobs,
         workflow::get_job_log,
     ),

@@ -6,6 +6,7 @@ use axum::routing::get;
 use crate::app::{App, api_document, greeting};
 use crate::http::{Route, RouteTable};
 use crate::resources::acquisition::handlers as acquisition;
+use crate::resources::alignment::handlers as alignment;
 use crate::resources::channel::handlers as channel;
 use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
@@ -58,6 +59,7 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/sites/{s}", site::get_site)
         .get("/api/experiments/{e}/cycles", cycle::list_cycles)
         .get("/api/experiments/{e}/cycles/{y}", cycle::get_cycle)
+        .get("/api/experiments/{e}/alignment", alignment::get_alignment)
         .get("/api/experiments/{e}/channels", channel::list_channels)
         .get("/api/experiments/{e}/channels/{c}", channel::get_channel)
         .put("/api/experiments/{e}/channels/{c}", channel::rename_channel)
@@ -70,7 +72,10 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/workflow/description", workflow::get_description)
         .post("/api/experiments/{e}/workflow/description", workflow::set_description)
         .post("/api/experiments/{e}/workflow/submit", workflow::submit_workflow)
+        .post("/api/experiments/{e}/workflow/resubmit", workflow::resubmit_workflow)
+        .post("/api/experiments/{e}/workflow/kill", workflow::kill_workflow)
         .get("/api/experiments/{e}/workflow/status", workflow::get_status)
+        .get("/api/experiments/{e}/workflow/events", workflow::watch_status)
         .get("/api/experiments/{e}/workflow/jobs", workflow::list_jobs)
         .get("/api/experiments/{e}/workflow/jobs/{j}/log", workflow::get_job_log)
 }

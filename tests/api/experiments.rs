@@ -7,6 +7,7 @@ use tm_tests::databases::Database;
 tm_tests::on_each_database![
     types_to_choose_from_are_listed,
     an_experiment_is_created_with_200_and_found_again,
+    every_plate_format_and_microscope_type_makes_an_experiment,
     a_list_holds_own_and_shared_experiments,
     an_unsupported_value_is_malformed_and_leaves_nothing,
     a_name_is_unique_per_owner,
@@ -50,6 +51,20 @@ async fn an_experiment_is_created_with_200_and_found_again(database: Database) {
     assert_eq!(owner.get("/api/experiments").await.all("name"), ["first", "second"]);
     assert_eq!(owner.get("/api/experiments?name=second").await.all("name"), ["second"]);
     assert_eq!(owner.get("/api/experiments?name=third").await.data(), &json!([]));
+}
+
+async fn every_plate_format_and_microscope_type_makes_an_experiment(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let owner = app.client(OWNER).await;
+    for microscope in ["cellvoyager", "metamorph", "visiview"] {
+        for wells in [1, 6, 12, 24, 48, 96, 384, 1536] {
+            let mut body = new_experiment(&format!("{microscope} {wells}"));
+            body["microscope_type"] = json!(microscope);
+            body["plate_format"] = json!(wells);
+            owner.post("/api/experiments", &body).await.id();
+        }
+    }
+    assert_eq!(owner.get("/api/experiments").await.all("name").len(), 24);
 }
 
 async fn a_list_holds_own_and_shared_experiments(database: Database) {

@@ -5,6 +5,7 @@
 mod backup;
 mod full_disk;
 mod identity;
+mod jobs;
 mod many_uploads;
 mod messages;
 mod process;

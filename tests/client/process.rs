@@ -100,7 +100,7 @@ async fn a_processed_directory_is_served_as_a_map() {
         printed.contains("experiment \"e\"") && printed.contains("plate \"p\" is processed"),
         "{printed}"
     );
-    assert!(processed.stderr.contains("8 files, 6 of other kinds left out"), "{}", processed.stderr);
+    assert!(processed.stderr.contains("9 files, 5 of other kinds left out"), "{}", processed.stderr);
 
     let server = program.serve();
     let token = log_in(&server.base).await;
@@ -145,6 +145,40 @@ fn a_second_plate_goes_to_the_same_experiment_and_a_taken_name_is_refused() {
     process(&program, "p", &["plate"]).succeeds();
     process(&program, "q", &["plate"]).succeeds();
     process(&program, "q", &["plate"]).fails_saying(&["experiment \"e\"", "has a plate named \"q\" already"]);
+}
+
+#[test]
+fn several_acquisitions_and_plates_go_in_by_one_command() {
+    let (directory, program, _) = prepare();
+    for name in ["first", "second"] {
+        let files = PlateFiles::new(name).grid(1, 2).size(40, 56);
+        files.write(&directory.path().join(name)).unwrap();
+    }
+    let sources =
+        ["--acquisition", "t0=first", "--acquisition", "t1=second", "--acquisition", "q/only=first"];
+    let processed = process(&program, "p", &sources);
+    let printed = processed.succeeds();
+    for plate in ["p", "q"] {
+        assert!(printed.contains(&format!("plate \"{plate}\" is processed")), "{printed}");
+    }
+    for (wrong, part) in [
+        (vec!["--acquisition", "t0=first", "--acquisition", "t0=second"], "two acquisitions named \"t0\""),
+        (vec!["--acquisition", "first"], "[PLATE/]NAME=DIR"),
+        (vec!["--acquisition", "t0=nowhere"], "nowhere"),
+        (vec![], "SOURCE_DIR"),
+    ] {
+        process(&program, "r", &wrong).fails_saying(&[part]);
+    }
+    let mode = ["--acquisition-mode", "sideways", "plate"];
+    program
+        .run(
+            &[&["process", "--microscope", "cellvoyager", "--experiment", "new", "--plate", "p"][..], &mode]
+                .concat(),
+        )
+        .fails_saying(&["sideways"]);
+    program
+        .run(&["process", "--microscope", "cellvoyager", "--experiment", "e", "plate"])
+        .fails_saying(&["--plate NAME"]);
 }
 
 #[test]
@@ -196,7 +230,8 @@ fn a_truncated_image_is_named_with_its_job_and_can_be_mended() {
     let whole = fs::read(&path).unwrap();
     fs::write(&path, &whole[..whole.len() / 2]).unwrap();
     let failed = process(&program, "p", &["plate"]);
-    failed.fails_saying(&["the workflow failed", &name, "metaextract_run_0000001", "taken back"]);
+    let place = "the workflow failed in stage image_conversion, step metaextract";
+    failed.fails_saying(&[place, &name, "metaextract_run_0000001", "taken back"]);
     assert!(!failed.stdout.contains("is processed"), "{failed:?}");
 
     // Nothing of the failed attempt is in the way of the next one.

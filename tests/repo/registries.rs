@@ -7,12 +7,15 @@ use tm_server::workflow::{WorkflowType, steps};
 use crate::sources::files;
 
 #[test]
-fn every_step_is_a_file_and_is_registered() {
+fn every_step_is_a_file_or_folder_and_is_registered() {
     let registered: BTreeSet<_> = steps::ALL.iter().map(|step| step.name().to_owned()).collect();
     let helpers = ["mod", "source"];
-    let written: BTreeSet<_> = files("server/src/workflow/steps", "rs")
+    let folder = "server/src/workflow/steps";
+    let written: BTreeSet<_> = files(folder, "rs")
         .into_iter()
-        .map(|(path, _)| path.rsplit('/').next().unwrap().trim_end_matches(".rs").to_owned())
+        .map(|(path, _)| {
+            path[folder.len() + 1..].split('/').next().unwrap().trim_end_matches(".rs").to_owned()
+        })
         .filter(|name| !helpers.contains(&name.as_str()))
         .collect();
     assert_eq!(registered, written);

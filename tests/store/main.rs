@@ -11,6 +11,7 @@ mod planes;
 mod readers;
 mod snapshot;
 mod space;
+mod stacks;
 mod statistics;
 mod tiff_builder;
 mod writers;

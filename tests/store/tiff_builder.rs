@@ -11,6 +11,7 @@ pub const SAMPLES: u16 = 277;
 pub const STRIP_COUNTS: u16 = 279;
 pub const COLOR_MAP: u16 = 320;
 pub const SAMPLE_FORMAT: u16 = 339;
+pub const STACK: u16 = 33629;
 
 /// A TIFF file in the making.
 pub struct Builder {
@@ -28,6 +29,8 @@ pub struct Page {
     pub tile: Option<Size>,
     pub tags: Vec<(u16, u16, Vec<u64>)>,
     pub description: Option<Vec<u8>>,
+    /// Further planes of a stack, contiguous after the strips; tag 33629 counts them all.
+    pub stack: Vec<GreyPlane>,
 }
 
 impl Builder {
@@ -83,6 +86,9 @@ impl Builder {
                 chunks.push(self.chunk(plane, y, x, Size::new(rows, chunk.width)));
             }
         }
+        for further in &page.stack {
+            self.chunk(further, 0, 0, further.size());
+        }
         let offsets = chunks.iter().map(|chunk| chunk.0).collect();
         let counts = chunks.iter().map(|chunk| chunk.1).collect();
         let long = if self.big { 16 } else { 4 };
@@ -102,6 +108,9 @@ impl Builder {
                 (278, 4, vec![chunk.height as u64]),
                 (STRIP_COUNTS, long, counts),
             ]);
+        }
+        if !page.stack.is_empty() {
+            tags.push((STACK, 5, vec![0; page.stack.len() + 1]));
         }
         if let Some(text) = &page.description {
             tags.push((DESCRIPTION, 2, text.iter().map(|byte| u64::from(*byte)).collect()));

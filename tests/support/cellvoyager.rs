@@ -420,7 +420,7 @@ impl PlateFiles {
             text("MeasurementDetail.mrf", &self.mrf())?;
         }
         if self.noise {
-            text("made-up.mes", "<not-read/>")?;
+            text("made-up.mes", "<MeasurementSetting/>")?;
             text("made-up.wpi", "<not-read/>")?;
             text("made-up#1.wpp", "<not-read/>")?;
             text("geometry_parameter.xml", "<not-read/>")?;

@@ -148,7 +148,7 @@ impl MadeUpMap {
             make_statistics(&mut tx, environment, experiment, channel, &spec, &sites).await;
         let key = LayerKey { channel_id: channel, tpoint: 0, zplane: 0 };
         let (lower, upper) = (i64::from(spec.limits.0), i64::from(spec.limits.1));
-        let layer = queries::insert_layer(&mut tx, &key, lower, upper, statistics_id).await.unwrap();
+        let layer = queries::insert_layer(&mut tx, &key, lower, upper, statistics_id, None).await.unwrap();
         tx.commit().await.unwrap();
         let token = app.tokens.issue(owner, "owner", 0, environment.now()).unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

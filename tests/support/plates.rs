@@ -14,12 +14,16 @@ use tm_server::store::Db;
 use crate::app::{Answer, Client, OWNER, TestApp};
 use crate::cellvoyager::PlateFiles;
 
-/// The stages of a canonical workflow that this version has, with their steps.
+/// The stages that this version has, with their steps; some of them in workflows of [`MULTIPLEXING`] only.
 const STAGES: [(&str, &[&str]); 3] = [
     ("image_conversion", &["metaextract", "metaconfig", "imextract"]),
-    ("image_preprocessing", &["corilla"]),
+    ("image_preprocessing", &["corilla", "align"]),
     ("pyramid_creation", &["illuminati"]),
 ];
+/// The type of workflow that has all steps.
+const MULTIPLEXING: &str = "multiplexing";
+/// The steps that others do not have.
+const OF_MULTIPLEXING: [&str; 1] = ["align"];
 /// All stages.
 pub const ALL_STAGES: &[&str] = &["image_conversion", "image_preprocessing", "pyramid_creation"];
 /// How long a workflow of the tests may take before it counts as stuck.
@@ -30,16 +34,24 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Step, argument and value.
 pub type Override<'a> = (&'a str, &'a str, Value);
 
-/// A description of `stages`, with other batch arguments than the defaults.
+/// A canonical description of `stages`, with other batch arguments than the defaults.
 ///
 /// # Panics
 /// When an argument is for a step that none of the stages has.
 pub fn description(stages: &[&str], arguments: &[Override<'_>]) -> Value {
+    description_of("canonical", stages, arguments)
+}
+
+/// A description of `stages` of a type of workflow, with other batch arguments than the defaults.
+///
+/// # Panics
+/// When an argument is for a step that none of the stages has.
+pub fn description_of(kind: &str, stages: &[&str], arguments: &[Override<'_>]) -> Value {
     let mut left = arguments.len();
     let mut described = Vec::new();
     for (name, steps) in STAGES.iter().filter(|(name, _)| stages.contains(name)) {
         let mut step_values = Vec::new();
-        for step in *steps {
+        for step in steps.iter().filter(|step| kind == MULTIPLEXING || !OF_MULTIPLEXING.contains(step)) {
             let own = arguments.iter().filter(|(of, ..)| of == step);
             let batch_args: Vec<_> =
                 own.map(|(_, name, value)| json!({"name": name, "value": value})).collect();
@@ -49,7 +61,7 @@ pub fn description(stages: &[&str], arguments: &[Override<'_>]) -> Value {
         described.push(json!({"name": name, "steps": step_values}));
     }
     assert_eq!((described.len(), left), (stages.len(), 0), "unknown stage, or step without stage");
-    json!({"type": "canonical", "stages": described})
+    json!({"type": kind, "stages": described})
 }
 
 /// An experiment of [`OWNER`] on a running server.
@@ -60,6 +72,8 @@ pub struct Experiment<'a> {
     pub client: Client,
     /// `/api/experiments/<id>`.
     pub path: String,
+    /// Type of its workflows.
+    kind: String,
 }
 
 /// How a workflow ended.
@@ -108,21 +122,46 @@ impl Layer {
 impl<'a> Experiment<'a> {
     /// A canonical CellVoyager experiment on 384-well plates.
     pub async fn new(app: &'a TestApp) -> Self {
-        Self { app, client: app.client(OWNER).await, path: app.experiment().await }
+        Self {
+            app,
+            client: app.client(OWNER).await,
+            path: app.experiment().await,
+            kind: "canonical".to_owned(),
+        }
     }
 
     /// Another experiment, on plates of `wells` wells.
     pub async fn named(app: &'a TestApp, name: &str, wells: u32) -> Self {
+        Self::of_kind(app, name, wells, ["canonical", "basic", "cellvoyager"]).await
+    }
+
+    /// An experiment of another microscope type.
+    pub async fn of_microscope(app: &'a TestApp, name: &str, microscope: &str, wells: u32) -> Self {
+        Self::of_kind(app, name, wells, ["canonical", "basic", microscope]).await
+    }
+
+    /// A multiplexing experiment on 384-well plates: every acquisition is a cycle.
+    pub async fn multiplexing(app: &'a TestApp, name: &str) -> Self {
+        Self::of_kind(app, name, 384, [MULTIPLEXING, "multiplexing", "cellvoyager"]).await
+    }
+
+    /// Types of workflow, acquisition mode and microscope.
+    async fn of_kind(
+        app: &'a TestApp,
+        name: &str,
+        wells: u32,
+        [kind, acquisition_mode, microscope]: [&str; 3],
+    ) -> Self {
         let client = app.client(OWNER).await;
         let body = json!({
             "name": name,
-            "workflow_type": "canonical",
-            "microscope_type": "cellvoyager",
+            "workflow_type": kind,
+            "microscope_type": microscope,
             "plate_format": wells,
-            "plate_acquisition_mode": "basic",
+            "plate_acquisition_mode": acquisition_mode,
         });
         let id = client.post("/api/experiments", &body).await.id();
-        Self { app, client, path: format!("/api/experiments/{id}") }
+        Self { app, client, path: format!("/api/experiments/{id}"), kind: kind.to_owned() }
     }
 
     /// The id in its path.
@@ -188,7 +227,7 @@ impl<'a> Experiment<'a> {
     /// # Panics
     /// When it is refused, or takes too long.
     pub async fn run_to_end(&self, stages: &[&str], arguments: &[Override<'_>]) -> Outcome {
-        let answer = self.submit(&description(stages, arguments)).await;
+        let answer = self.submit(&description_of(&self.kind, stages, arguments)).await;
         assert_eq!((answer.status, &answer.body["message"]), (200, &json!("ok")), "{:?}", answer.body);
         self.wait().await
     }
@@ -290,12 +329,17 @@ impl<'a> Experiment<'a> {
         tiles
     }
 
-    /// The stored image of a site; `None` when there is none.
+    /// The stored image of a site in the first cycle; `None` when there is none.
     pub async fn image(&self, channel: &str, query: &str) -> Option<GreyPlane> {
+        self.image_of_cycle(0, channel, query).await
+    }
+
+    /// The stored image of a site in a cycle; `None` when there is none.
+    pub async fn image_of_cycle(&self, cycle: usize, channel: &str, query: &str) -> Option<GreyPlane> {
         let channels = self.client.get(&format!("{}/channels", self.path)).await.data().clone();
         let found = channels.as_array().expect("a list").iter().find(|known| known["name"] == channel);
         let id = found.unwrap_or_else(|| panic!("no channel {channel}"))["id"].as_str().expect("text");
-        let path = format!("{}/channels/{id}/image-file?cycle_index=0&{query}", self.path);
+        let path = format!("{}/channels/{id}/image-file?cycle_index={cycle}&{query}", self.path);
         let response = self.client.request(Method::GET, &path).send().await.unwrap();
         if response.status() == 404 {
             return None;

@@ -19,8 +19,17 @@ use crate::app::Client;
 use crate::plates::nodes;
 
 /// Keys that differ between two runs of the same work.
-const ACCIDENTS: &[&str] =
-    &["id", "created_at", "updated_at", "time", "cpu_time", "memory", "submission_id", "access_token"];
+const ACCIDENTS: &[&str] = &[
+    "id",
+    "created_at",
+    "updated_at",
+    "time",
+    "cpu_time",
+    "memory",
+    "attempts",
+    "submission_id",
+    "access_token",
+];
 
 /// What a server holds, a line a thing: where it is, and what it is.
 #[derive(Clone, PartialEq, Eq)]

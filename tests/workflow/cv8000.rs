@@ -66,7 +66,7 @@ async fn a_cv8000_acquisition_with_all_its_files_becomes_maps_with_and_without_p
     assert!(names.iter().all(|name| name.starts_with(TITLE)), "no correction image among them");
     assert_eq!(
         experiment.client.get(&format!("{acquisition}/metadata")).await.all("name"),
-        ["MeasurementData.mlf", "MeasurementDetail.mrf"]
+        ["MeasurementData.mlf", "MeasurementDetail.mrf", "Minimal-3C3W2S-FP2-stack.mes"]
     );
 
     experiment.run(&["image_conversion", "pyramid_creation"], &[]).await;
@@ -78,6 +78,16 @@ async fn a_cv8000_acquisition_with_all_its_files_becomes_maps_with_and_without_p
     // Rows D, E and F, columns 3 and 8.
     let size = layers[0].size;
     assert_eq!((size.height, size.width), (3 * 4000 + 2 * 500, 2 * 4000 + 500));
+
+    // Names for pipelines, stains and colours for people.
+    let field = tm_tests::contents::files_below(&experiment.directory())
+        .into_iter()
+        .find(|(path, _)| path.ends_with("D/08/0/zarr.json"));
+    let image: Value = serde_json::from_slice(&field.expect("an image").1).unwrap();
+    let omero = &image["attributes"]["ome"]["omero"]["channels"];
+    let shown = |index: usize| (omero[index]["label"].clone(), omero[index]["color"].clone());
+    assert_eq!(shown(0), (json!("405"), json!("002FFF")));
+    assert_eq!(shown(1), (json!("488"), json!("00FFA1")));
 
     let projected = &[("metaconfig", "mip", true.into())];
     experiment.run(&["image_conversion", "pyramid_creation"], projected).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tm_server::resources::workflow::queries::{self, NewTask};
+use tm_server::resources::workflow::queries::{self, NewTask, Usage};
 use tm_server::workflow::lease::Lease;
 use tm_tests::app::TestApp;
 use tm_tests::plates::Experiment;
@@ -27,7 +27,9 @@ async fn holds(app: &TestApp, lease: Lease) -> bool {
 
 async fn ends(app: &TestApp, lease: Lease, exitcode: i64) -> bool {
     let mut tx = app.environment().db.write().await.unwrap();
-    let ended = queries::end_job(&mut tx, lease, exitcode, 0, app.environment().now()).await.unwrap();
+    let ended = queries::end_job(&mut tx, lease, exitcode, None, Usage::default(), app.environment().now())
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     ended
 }

@@ -71,6 +71,8 @@ Workflow an experiment
       SingleRunPhase corilla_run
         RunJob corilla_run_0000001
         RunJob corilla_run_0000002
+      CollectPhase corilla_collect
+        CollectJob corilla_collect_0000001
   SequentialWorkflowStage pyramid_creation
     WorkflowStep illuminati
       InitPhase illuminati_init
@@ -143,13 +145,13 @@ async fn exit_codes_and_percentages_tell_where_a_workflow_failed(database: Datab
     for name in ["imextract", "corilla", "illuminati"] {
         assert_eq!(find(name)["n_subtasks"], json!(0), "{name} has no phases yet");
     }
-    // Of three steps one is done and one has done two of three phases; of three stages that is the first.
+    // Of five steps one is done and one has done two of three jobs.
     let percent = |name: &str| find(name)["percent_done"].as_f64().unwrap();
     for (name, wanted) in [
         ("metaextract", 100.0),
         ("metaconfig", 200.0 / 3.0),
         ("image_conversion", 500.0 / 9.0),
-        ("an experiment", 500.0 / 27.0),
+        ("an experiment", 100.0 / 3.0),
     ] {
         assert!((percent(name) - wanted).abs() < 1e-6, "{name}: {}", percent(name));
     }
@@ -197,7 +199,8 @@ async fn jobs_are_listed_by_phase_name_and_window(database: Database) {
     let jobs = experiment.client.get(&format!("{path}?step_name=corilla&phase=run")).await.data().clone();
     let mut fields: Vec<_> = jobs[0].as_object().unwrap().keys().map(String::as_str).collect();
     fields.sort_unstable();
-    let wanted = "cpu_time created_at done exitcode failed id live memory name state time type updated_at";
+    let wanted =
+        "attempts cpu_time created_at done exitcode failed id live memory name state time type updated_at";
     assert_eq!(fields.join(" "), wanted);
     assert_eq!(jobs[0]["type"], "RunJob");
 }
@@ -207,7 +210,7 @@ async fn every_job_logs_that_it_completed_and_only_to_those_who_may_read(databas
     let (experiment, tree) = processed(&app).await;
     let jobs: Vec<&Value> =
         nodes(&tree).into_iter().filter(|node| node["type"].as_str().unwrap().ends_with("Job")).collect();
-    assert_eq!(jobs.len(), 20);
+    assert_eq!(jobs.len(), 21);
     for job in &jobs {
         let (stdout, stderr) = experiment.log(job["id"].as_str().unwrap()).await;
         assert!(stdout.trim_end().ends_with("JOB COMPLETED"), "{}: {stdout}", job["name"]);

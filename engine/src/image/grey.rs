@@ -80,6 +80,14 @@ impl GreyPlane {
         }
     }
 
+    /// The pixels widened to 16 bits, which changes no value.
+    pub fn into_u16(self) -> Plane<u16> {
+        match self {
+            Self::U8(plane) => Plane::from_fn(plane.size(), |row, column| plane.get(row, column).into()),
+            Self::U16(plane) => plane,
+        }
+    }
+
     /// The value at a position, widened to 16 bits.
     pub fn value(&self, row: usize, column: usize) -> u16 {
         match self {

@@ -106,7 +106,7 @@ impl Thing<'_> {
                 }
             }
             Self::Statistics { path } => {
-                statistics::read(path).err().iter().map(ToString::to_string).collect()
+                statistics::verify(path).err().iter().map(ToString::to_string).collect()
             }
         }
     }

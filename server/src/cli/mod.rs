@@ -10,9 +10,11 @@ mod backup;
 mod check;
 pub mod demo;
 mod engine;
+mod job;
 mod process;
 mod progress;
 mod serve;
+mod sources;
 mod user;
 
 use std::net::SocketAddr;
@@ -80,7 +82,7 @@ enum Command {
     Serve(ServeArgs),
     /// Make a synthetic plate, process it over the API, serve it
     Demo(ServeArgs),
-    /// Process a directory of microscope files without HTTP
+    /// Process directories of microscope files without HTTP
     Process(process::ProcessArgs),
     /// Manage the people who can log in
     #[command(subcommand)]
@@ -96,6 +98,9 @@ enum Command {
     /// Prints a line for every problem: files that are missing, damaged or of the wrong size, and, if no server
     /// runs, files that nothing in the database names. Changes nothing. Exit status 1 if there is a problem.
     Check(check::CheckArgs),
+    /// Work on single jobs, as executors do
+    #[command(subcommand)]
+    Job(job::JobCommand),
     /// What computes pixels
     #[command(subcommand)]
     Engine(engine::EngineCommand),
@@ -157,6 +162,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::User(command) => block_on(&config, user::user(config.clone(), command)),
         Command::Backup(args) => block_on(&config, backup::backup(config.clone(), args)),
         Command::Check(args) => block_on(&config, check::check(config.clone(), args)),
+        Command::Job(command) => block_on(&config, job::job(config.clone(), command)),
         Command::Engine(command) => engine::engine(&config, &command),
         Command::Openapi => {
             println!("{}", serde_json::to_string_pretty(&openapi::document(&config.base_path))?);

@@ -1,5 +1,6 @@
-//! `tmserver process`: a directory of microscope files to a map, in one go and without HTTP.
+//! `tmserver process`: directories of microscope files to a map, in one go and without HTTP.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::io::BufReader;
 
 use super::progress::Progress;
 use super::serve::interrupted;
+use super::sources::{NamedSource, Source, sources};
 use crate::app::{App, PATIENCE};
 use crate::config::Config;
 use crate::environment::DataLock;
@@ -35,12 +37,18 @@ pub struct ProcessArgs {
     /// Microscope type, for example cellvoyager
     #[arg(long, value_name = "TYPE")]
     microscope: String,
-    /// Experiment to add the plate to; made if there is none of this name
+    /// Experiment to add the plates to; made if there is none of this name
     #[arg(long, value_name = "NAME")]
     experiment: String,
-    /// Plate to make
+    /// Plate to make, of every directory that does not name its own
     #[arg(long, value_name = "NAME")]
-    plate: String,
+    plate: Option<String>,
+    /// Directory with the files of one acquisition; once for each, in their order
+    #[arg(long = "acquisition", value_name = "[PLATE/]NAME=DIR")]
+    acquisitions: Vec<NamedSource>,
+    /// What several acquisitions of a plate are, if the experiment is new: basic (time points) or multiplexing (cycles)
+    #[arg(long, value_name = "MODE", default_value = "basic")]
+    acquisition_mode: String,
     /// Number of wells of the plate
     #[arg(long, value_name = "WELLS", default_value_t = 384)]
     plate_format: u64,
@@ -50,14 +58,14 @@ pub struct ProcessArgs {
     /// Workflow description, YAML or JSON [default: all stages with their defaults]
     #[arg(long, value_name = "FILE")]
     workflow: Option<PathBuf>,
-    /// Directory with the microscope's files
-    source_dir: PathBuf,
+    /// Directory with the microscope's files, if there is one acquisition
+    source_dir: Option<PathBuf>,
 }
 
 /// Import the files, run the workflow, report.
 pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
     // Everything that can be wrong with the arguments is said before anything is made.
-    let names = file_names(&args.source_dir)?;
+    let sources = sources(args.plate.as_deref(), args.source_dir.as_deref(), &args.acquisitions)?;
     let description = match &args.workflow {
         Some(path) => Some(read_description(path)?),
         None => None,
@@ -70,15 +78,15 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
     let lock = DataLock::take(&config)?;
     let app = App::open(config, lock.last_stop()).await?;
     let owner = owner(&app, args.user.as_deref()).await?;
-    let experiment = experiment(&app, owner, &args).await?;
-    let (plate, acquisition) = add_plate(&app, &experiment, &args.plate).await?;
+    let experiment = experiment(&app, owner, &args, description.as_ref()).await?;
+    let (plates, acquisitions) = add_plates(&app, &experiment, &sources).await?;
     let description = description.unwrap_or_else(|| {
         let kind = WorkflowType::find(&experiment.workflow_type).unwrap_or(&WorkflowType::ALL[0]);
         WorkflowDescription::default_of(kind)
     });
     let processed = async {
         tokio::select! {
-            imported = import(&app, &experiment, acquisition, &args.source_dir, &names, limit) => imported?,
+            imported = import_all(&app, &experiment, &acquisitions, &sources, limit) => imported?,
             () = interrupted() => bail!("interrupted"),
         }
         let submission = app.workflows.submit(&experiment, owner, &description).await?;
@@ -93,39 +101,21 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         bail!("interrupted; `tmserver serve` goes on where the workflow is");
     }
     if let Err(error) = processed {
-        // Without the plate the same command can run again once the cause is mended.
-        match plate::delete(&app.environment, experiment.id, plate).await {
-            Ok(()) => bail!("{error:#}\nplate \"{}\" was taken back", args.plate),
-            Err(refused) => {
-                bail!("{error:#}\nplate \"{}\" could not be taken back: {}", args.plate, refused.message())
-            }
+        let mut text = format!("{error:#}");
+        // Without the plates the same command can run again once the cause is mended.
+        for (name, plate) in &plates {
+            text += &match plate::delete(&app.environment, experiment.id, *plate).await {
+                Ok(()) => format!("\nplate \"{name}\" was taken back"),
+                Err(refused) => format!("\nplate \"{name}\" could not be taken back: {}", refused.message()),
+            };
         }
+        bail!(text);
     }
-    println!(
-        "experiment \"{}\" (id {}): plate \"{}\" is processed",
-        experiment.name, experiment.id, args.plate
-    );
+    for name in plates.keys() {
+        println!("experiment \"{}\" (id {}): plate \"{name}\" is processed", experiment.name, experiment.id);
+    }
     app.close(lock).await?;
     Ok(())
-}
-
-/// The names of the files in a directory, without hidden ones.
-fn file_names(directory: &Path) -> anyhow::Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_file() && !name.starts_with('.') {
-            names.push(name);
-        }
-    }
-    names.sort();
-    if names.is_empty() {
-        bail!("there are no files in {}", directory.display());
-    }
-    Ok(names)
 }
 
 fn read_description(path: &Path) -> anyhow::Result<WorkflowDescription> {
@@ -148,7 +138,12 @@ async fn owner(app: &App, name: Option<&str>) -> anyhow::Result<i64> {
     }
 }
 
-async fn experiment(app: &App, owner: i64, args: &ProcessArgs) -> anyhow::Result<Experiment> {
+async fn experiment(
+    app: &App,
+    owner: i64,
+    args: &ProcessArgs,
+    description: Option<&WorkflowDescription>,
+) -> anyhow::Result<Experiment> {
     let mut tx = app.environment.db.read().await?;
     let known = experiments::list(&mut tx, owner, Some(&args.experiment)).await?;
     drop(tx);
@@ -168,9 +163,9 @@ async fn experiment(app: &App, owner: i64, args: &ProcessArgs) -> anyhow::Result
         &args.experiment,
         "",
         &args.microscope,
-        WorkflowType::ALL[0].name(),
+        description.map_or(&WorkflowType::ALL[0], |description| description.kind).name(),
         args.plate_format,
-        "basic",
+        &args.acquisition_mode,
     )
     .map_err(|error| anyhow!("{}", error.message()))?;
     let mut tx = app.environment.db.write().await?;
@@ -180,20 +175,46 @@ async fn experiment(app: &App, owner: i64, args: &ProcessArgs) -> anyhow::Result
     made.ok_or_else(|| anyhow!("the experiment was deleted meanwhile"))
 }
 
-/// Make the plate with one acquisition; the value is the ids of both.
-async fn add_plate(app: &App, experiment: &Experiment, name: &str) -> anyhow::Result<(i64, i64)> {
+/// Make the plates with their acquisitions; the values are the ids of the plates by name, and those of the
+/// acquisitions in the order of the sources.
+async fn add_plates(
+    app: &App,
+    experiment: &Experiment,
+    sources: &[Source],
+) -> anyhow::Result<(BTreeMap<String, i64>, Vec<i64>)> {
     let now = app.environment.now();
     let mut tx = app.environment.db.write().await?;
-    let plate = plates::insert(&mut tx, experiment.id, name, "", now).await.map_err(|error| match error {
-        StoreError::Conflict(_) => {
-            anyhow!("experiment \"{}\" has a plate named \"{name}\" already", experiment.name)
+    let mut made = BTreeMap::new();
+    let mut ids = Vec::new();
+    for Source { plate: name, acquisition, .. } in sources {
+        if !made.contains_key(name) {
+            let plate = plates::insert(&mut tx, experiment.id, name, "", now).await;
+            let plate = plate.map_err(|error| match error {
+                StoreError::Conflict(_) => {
+                    anyhow!("experiment \"{}\" has a plate named \"{name}\" already", experiment.name)
+                }
+                error => error.into(),
+            })?;
+            made.insert(name.clone(), plate);
         }
-        error => error.into(),
-    })?;
-    let acquisition = acquisitions::insert(&mut tx, experiment.id, name, "acquisition", "", now).await?;
+        let id = acquisitions::insert(&mut tx, experiment.id, name, acquisition, "", now).await?;
+        ids.push(id.ok_or_else(|| anyhow!("plate \"{name}\" was deleted meanwhile"))?);
+    }
     tx.commit().await?;
-    let acquisition = acquisition.ok_or_else(|| anyhow!("plate \"{name}\" was deleted meanwhile"))?;
-    Ok((plate, acquisition))
+    Ok((made, ids))
+}
+
+async fn import_all(
+    app: &App,
+    experiment: &Experiment,
+    acquisitions: &[i64],
+    sources: &[Source],
+    limit: u64,
+) -> anyhow::Result<()> {
+    for (acquisition, source) in acquisitions.iter().zip(sources) {
+        import(app, experiment, *acquisition, &source.directory, &source.names, limit).await?;
+    }
+    Ok(())
 }
 
 async fn import(
@@ -244,10 +265,24 @@ async fn watch(app: &App, experiment: &Experiment, submission: i64) -> anyhow::R
                 progress.finish("done");
                 return Ok(());
             }
-            Some(_) => bail!("the workflow failed\n{}", failures(app, experiment.id, &tasks).await),
+            Some(_) => bail!(
+                "the workflow failed{}\n{}",
+                where_it_failed(&tasks),
+                failures(app, experiment.id, &tasks).await
+            ),
             None => {}
         }
         tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+/// The stage and step at which a workflow ended.
+fn where_it_failed(tasks: &[Task]) -> String {
+    let failed = tasks.iter().filter(|task| task.exitcode.is_some_and(|code| code != 0));
+    let name = |kind: &str| failed.clone().find(|task| task.task_type.ends_with(kind)).map(|task| &task.name);
+    match (name("WorkflowStage"), name("WorkflowStep")) {
+        (Some(stage), Some(step)) => format!(" in stage {stage}, step {step}"),
+        _ => String::new(),
     }
 }
 

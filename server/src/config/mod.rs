@@ -8,6 +8,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use tm_engine::BackendChoice;
 
+use crate::machine;
+
 /// Settings of one run of the program, all checked.
 #[derive(Clone)]
 pub struct Config {
@@ -33,6 +35,8 @@ pub struct Config {
     pub reserve_bytes: u64,
     /// Cores that jobs may use together.
     pub cores: usize,
+    /// Memory that jobs may ask for together, in megabytes.
+    pub memory_mb: u64,
     /// Path below which everything is served: empty, or such as `/tissuemaps`.
     pub base_path: String,
     /// Whether to believe what a reverse proxy says of the request in `X-Forwarded-*` headers.
@@ -81,6 +85,8 @@ pub struct Settings {
     pub reserve_mb: Option<u64>,
     /// See [`Config::cores`].
     pub cores: Option<usize>,
+    /// See [`Config::memory_mb`].
+    pub memory_mb: Option<u64>,
     /// See [`Config::base_path`].
     pub base_path: Option<String>,
     /// See [`Config::trust_forwarded`].
@@ -182,6 +188,7 @@ impl Settings {
                 "tile_cache_mb" => settings.tile_cache_mb = Some(number("megabytes")?),
                 "reserve_mb" => settings.reserve_mb = Some(number("megabytes")?),
                 "cores" => settings.cores = Some(number("cores")?.try_into().unwrap_or(usize::MAX)),
+                "memory_mb" => settings.memory_mb = Some(number("megabytes")?),
                 "base_path" => settings.base_path = Some(value),
                 "import_roots" => settings.import_roots = Some(std::env::split_paths(&value).collect()),
                 "trust_forwarded" => {
@@ -209,6 +216,7 @@ impl Settings {
             tile_cache_mb: self.tile_cache_mb.or(other.tile_cache_mb),
             reserve_mb: self.reserve_mb.or(other.reserve_mb),
             cores: self.cores.or(other.cores),
+            memory_mb: self.memory_mb.or(other.memory_mb),
             base_path: self.base_path.or(other.base_path),
             trust_forwarded: self.trust_forwarded.or(other.trust_forwarded),
             import_roots: self.import_roots.or(other.import_roots),
@@ -244,6 +252,10 @@ impl Settings {
             Some(cores) => cores,
             None => std::thread::available_parallelism().map_or(1, usize::from),
         };
+        let memory_mb = self.memory_mb.unwrap_or_else(machine::memory_mb);
+        if memory_mb == 0 {
+            return wrong("memory_mb", "must be at least 1");
+        }
         if let Some(url) = &self.database_url
             && !(url.starts_with("postgres://") || url.starts_with("postgresql://"))
         {
@@ -277,6 +289,7 @@ impl Settings {
             tile_cache_bytes: self.tile_cache_mb.unwrap_or(256).saturating_mul(MB),
             reserve_bytes: self.reserve_mb.unwrap_or(1000).saturating_mul(MB),
             cores,
+            memory_mb,
             base_path,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
             import_roots,

@@ -71,6 +71,14 @@ pub enum PlanError {
         /// The files.
         files: Names,
     },
+    /// Names that can be read in more than one way.
+    #[error("{problem}: {files}")]
+    Ambiguous {
+        /// What can be read how, and what would settle it.
+        problem: String,
+        /// The files.
+        files: Names,
+    },
     /// Two uploaded files have the same name.
     #[error("image files with the same name: {0}")]
     SameName(Names),

@@ -3,18 +3,26 @@
 //! Pure code: names, metadata and page sizes go in, a plan of wells, sites, channels and planes comes out
 //! ([`plan::plan_acquisition`]). Nothing here reads pixels, the database or the network.
 //!
-//! A new type is one file that implements [`MicroscopeType`], and one line in [`ALL`].
+//! Every type reads its names and metadata into what is known about files ([`pages::FileFacts`]); what OME-XML and
+//! headers say about their pages, and which source counts, is the same for all ([`pages`]). A new type is one file that implements [`MicroscopeType`], and one line in [`ALL`].
 
 pub mod cellvoyager;
+mod companion;
 pub mod error;
 pub mod grid;
+pub mod header;
 pub mod layout;
+pub mod metamorph;
 pub mod names;
 pub mod natural;
+pub mod ome;
+mod pages;
 pub mod plan;
 pub mod record;
 pub mod secure_filename;
 mod sites;
+mod summary;
+pub mod visiview;
 pub mod well;
 mod xml;
 
@@ -24,12 +32,13 @@ mod tests;
 use std::fmt;
 
 pub use error::{Names, PlanError};
+pub use header::{HeaderFacts, read_description};
 pub use layout::StitchLayout;
-pub use names::NamePattern;
+pub use names::{NameFields, NamePattern};
 pub use plan::{
     AcquisitionPlan, ImageFile, MetadataFile, PageSize, PlanOptions, check_files, plan_acquisition,
 };
-pub use record::{AcquisitionRecords, Known, PlaneRecord, Provenance};
+pub use record::{AcquisitionRecords, ChannelDetails, Known, PlaneRecord, Provenance};
 pub use secure_filename::secure_filename;
 pub use well::{PlateFormat, WellName};
 
@@ -60,20 +69,28 @@ pub trait MicroscopeType: fmt::Debug + Sync {
     /// Regular expression searched for in the names of metadata files, as shown to people.
     fn metadata_pattern(&self) -> &'static str;
 
-    /// The image pattern, ready to read names with.
-    fn names(&self) -> &'static NamePattern;
+    /// What the name of an image file says, or `None` if it is no name of this microscope.
+    ///
+    /// # Errors
+    /// [`PlanError::NameValue`] where a part of the name has no valid value.
+    fn read_name(&self, file_name: &str) -> Result<Option<NameFields>, PlanError>;
 
     /// Whether a file is an image of this microscope, by its name as the client sent it.
-    fn is_image(&self, file_name: &str) -> bool {
-        self.names().matches(file_name)
-    }
+    fn is_image(&self, file_name: &str) -> bool;
 
     /// Whether a file holds metadata of this microscope, by its name as the client sent it.
     fn is_metadata(&self, file_name: &str) -> bool;
 
-    /// What a file is, by its name as the client sent it; case-sensitive.
+    /// Whether images may lie in a folder of this name, where a directory is linked instead of uploaded.
+    fn is_folder(&self, _folder_name: &str) -> bool {
+        false
+    }
+
+    /// What a file is, by its name as the client sent it. OME-XML companion files are metadata of every type.
     fn classify(&self, file_name: &str) -> FileKinds {
-        FileKinds { image: self.is_image(file_name), metadata: self.is_metadata(file_name) }
+        let companion = ome::is_companion(file_name);
+        let image = !companion && self.is_image(file_name);
+        FileKinds { image, metadata: companion || self.is_metadata(file_name) }
     }
 
     /// Read the metadata and compare them with the uploaded image files.
@@ -84,7 +101,7 @@ pub trait MicroscopeType: fmt::Debug + Sync {
 
     /// Gather what metadata and names say about every plane, in natural order of file names.
     ///
-    /// `names` is this type's own pattern or the user's.
+    /// `user` is the user's pattern for names, if there is one.
     ///
     /// # Errors
     /// What makes files unreadable or contradictory; gaps are left as `None`.
@@ -92,12 +109,13 @@ pub trait MicroscopeType: fmt::Debug + Sync {
         &self,
         images: &[ImageFile],
         metadata: &[MetadataFile],
-        names: &NamePattern,
+        user: Option<&NamePattern>,
     ) -> Result<AcquisitionRecords, PlanError>;
 }
 
-/// All microscope types an experiment can have.
-pub const ALL: &[&dyn MicroscopeType] = &[&cellvoyager::CellVoyager];
+/// All microscope types an experiment can have, by name.
+pub const ALL: &[&dyn MicroscopeType] =
+    &[&cellvoyager::CellVoyager, &metamorph::MetaMorph, &visiview::VisiView];
 
 /// The microscope type with this name.
 pub fn find(name: &str) -> Option<&'static dyn MicroscopeType> {

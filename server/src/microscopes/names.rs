@@ -28,6 +28,8 @@ pub struct NameFields {
     pub z: Option<u32>,
     /// Channel as written, group `c`.
     pub channel: Option<String>,
+    /// Step of the protocol, for the one microscope type that writes it.
+    pub action: Option<u32>,
 }
 
 /// A pattern for file names: searched for anywhere in the name, case-sensitive.
@@ -108,6 +110,7 @@ impl NamePattern {
             site: number("s", "the site")?,
             z: number("z", "the focal plane")?,
             channel: text("c").map(str::to_string),
+            action: None,
         }))
     }
 }

@@ -2,12 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::companion;
 use super::error::{Names, PlanError};
 pub use super::grid::GridPosition;
+use super::header::HeaderFacts;
 use super::layout::{SiteLayout, StitchLayout};
 use super::names::NamePattern;
-use super::record::{Known, PlaneRecord, PlateShape, Provenance};
+use super::record::{ChannelDetails, Known, PlaneRecord, PlateShape, Provenance};
 use super::sites::{self, PlanesOfWells};
+use super::summary;
 use super::well::{PlateFormat, WellName};
 use super::{MicroscopeType, natural};
 
@@ -23,12 +26,14 @@ pub struct PageSize {
 }
 
 /// An uploaded image file.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct ImageFile {
     /// Name as stored.
     pub name: String,
     /// Its pages, in order.
     pub pages: Vec<PageSize>,
+    /// What its header says about them.
+    pub header: HeaderFacts,
 }
 
 /// An uploaded metadata file.
@@ -85,6 +90,8 @@ pub struct SiteSize {
 pub struct PlannedChannel {
     /// Name within the acquisition.
     pub name: String,
+    /// What metadata say about it beside its name.
+    pub details: ChannelDetails,
 }
 
 /// A well with its sites.
@@ -187,7 +194,9 @@ pub fn check_files(
     if image_names.is_empty() {
         return Err(PlanError::NoImages);
     }
-    microscope.check_files(image_names, metadata)
+    let (companions, metadata) = companion::split(metadata);
+    companion::read(&companions, image_names.iter().map(String::as_str))?;
+    microscope.check_files(image_names, &metadata)
 }
 
 /// Plan an acquisition. The result depends on the files and options alone, not on the files' order.
@@ -207,8 +216,13 @@ pub fn plan_acquisition(
     // An empty pattern would match every name and say nothing: clients send it for "none".
     let given = options.regex.as_deref().filter(|pattern| !pattern.is_empty());
     let user_pattern = given.map(NamePattern::user).transpose()?;
-    let names = user_pattern.as_ref().unwrap_or(microscope.names());
-    let mut records = microscope.read(images, metadata, names)?;
+    let (companions, metadata) = companion::split(metadata);
+    let described = companion::read(&companions, images.iter().map(|image| image.name.as_str()))?;
+    let images = &*described.apply(images);
+    let mut records = microscope.read(images, &metadata, user_pattern.as_ref())?;
+    records.warnings.extend(described.warnings);
+    records.pixel_size_um =
+        records.pixel_size_um.or_else(|| summary::pixel_size(images, &mut records.warnings));
     let page = common_page(&records.planes)?;
     fill_gaps(&mut records.planes, &mut records.warnings);
     check_plate(&records.planes, records.plate, options.plate_format, &mut records.warnings)?;
@@ -249,38 +263,45 @@ pub fn plan_acquisition(
     }
     keyed.sort_unstable();
     check_duplicates(&keyed, planes)?;
+    records.warnings.extend(summary::incomplete(&keyed, &wells, &channels));
     Ok(AcquisitionPlan {
         title: records.title,
         plate: records.plate,
         pixel_size_um: records.pixel_size_um,
         size: SiteSize { height: page.height, width: page.width },
         bit_depth: page.bit_depth,
-        channels: channels.iter().map(|name| PlannedChannel { name: (*name).to_string() }).collect(),
+        channels: summary::channels(&channels, planes, &records.channels),
         time_points: t_index.len(),
         z_planes: if options.mip { 1 } else { z_index.len() },
         wells,
         planes: planned_planes(&keyed, planes, options.mip),
         warnings: records.warnings,
-        provenance: provenance(planes),
+        provenance: summary::provenance(planes),
         grid: placed.source,
     })
 }
 
 /// Indices of a plane in the plan; the order is the order of planes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct PlaneKey {
-    well: usize,
-    site: usize,
-    channel: usize,
-    tpoint: usize,
-    zplane: usize,
+pub struct PlaneKey {
+    /// Index of the well.
+    pub well: usize,
+    /// Index of the site in it.
+    pub site: usize,
+    /// Index of the channel.
+    pub channel: usize,
+    /// Time point.
+    pub tpoint: usize,
+    /// Focal plane.
+    pub zplane: usize,
 }
 
 fn well_of(plane: &PlaneRecord) -> WellName {
     plane.well.map_or(WellName::FIRST, |known| known.value)
 }
 
-fn channel_of(plane: &PlaneRecord) -> &str {
+/// The channel of a plane whose gaps are filled.
+pub fn channel_of(plane: &PlaneRecord) -> &str {
     plane.channel.as_ref().map_or(DEFAULT_CHANNEL, |known| &known.value)
 }
 
@@ -432,27 +453,5 @@ fn planned_planes(keyed: &[(PlaneKey, usize)], planes: &[PlaneRecord], mip: bool
                 sources: group.iter().map(source).collect(),
             }
         })
-        .collect()
-}
-
-/// How many planes have each field from where.
-fn provenance(planes: &[PlaneRecord]) -> Vec<FieldSource> {
-    let mut counts: BTreeMap<(usize, Provenance), usize> = BTreeMap::new();
-    const FIELDS: [&str; 5] = ["well", "site", "channel", "t", "z"];
-    for plane in planes {
-        let sources = [
-            plane.well.map(|known| known.from),
-            plane.site.map(|known| known.from),
-            plane.channel.as_ref().map(|known| known.from),
-            plane.t.map(|known| known.from),
-            plane.z.map(|known| known.from),
-        ];
-        for (field, source) in sources.into_iter().enumerate() {
-            *counts.entry((field, source.unwrap_or(Provenance::Default))).or_default() += 1;
-        }
-    }
-    counts
-        .into_iter()
-        .map(|((field, from), planes)| FieldSource { field: FIELDS[field], from, planes })
         .collect()
 }

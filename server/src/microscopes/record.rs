@@ -1,5 +1,7 @@
 //! What is known about each plane, and where it is known from.
 
+use std::collections::BTreeMap;
+
 use super::well::WellName;
 
 /// Where a value comes from.
@@ -7,6 +9,8 @@ use super::well::WellName;
 pub enum Provenance {
     /// The microscope's metadata files.
     Metadata,
+    /// OME-XML, in the image file's header or in a companion file.
+    OmeXml,
     /// The image file's name.
     FileName,
     /// The header of the image file.
@@ -49,6 +53,10 @@ pub struct PlaneRecord {
     pub site: Option<Known<u32>>,
     /// Name of the channel.
     pub channel: Option<Known<String>>,
+    /// What the channel shows, for people, as the file's header says.
+    pub label: Option<String>,
+    /// Colour of the channel as `RRGGBB`, as the file's header says.
+    pub color: Option<String>,
     /// Number of the step of the protocol that took the plane; two steps may use the same channel.
     pub action: Option<Known<u32>>,
     /// Number of the focal plane.
@@ -80,6 +88,15 @@ pub struct PlateShape {
     pub columns: u32,
 }
 
+/// What metadata say about a channel beside its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelDetails {
+    /// What it shows, for people: a stain, for example.
+    pub label: Option<String>,
+    /// Colour as `RRGGBB`.
+    pub color: Option<String>,
+}
+
 /// All planes of an acquisition, and what the metadata say about the whole of it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AcquisitionRecords {
@@ -89,6 +106,8 @@ pub struct AcquisitionRecords {
     pub plate: Option<PlateShape>,
     /// Size of a pixel in the specimen, in µm.
     pub pixel_size_um: Option<f64>,
+    /// Channels that metadata say more about, by name.
+    pub channels: BTreeMap<String, ChannelDetails>,
     /// One entry per plane, in natural order of file names.
     pub planes: Vec<PlaneRecord>,
     /// What a person should know but that stops nothing.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Letters of a row name.
 const LETTERS: u16 = 26;
 /// Rows with one or two letters: A to Z and AA to ZZ.
@@ -13,7 +15,8 @@ const MAX_COLUMNS: u16 = 99;
 /// A well by its place on the plate, written as one or two letters and two digits: `B03`, `AA12`.
 ///
 /// Rows run A…Z, AA…AF (the largest plates have 32 rows). Wells sort by row, then column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct WellName {
     row: u16,
     column: u16,
@@ -53,6 +56,20 @@ impl fmt::Display for WellName {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{0}' is not a well name: wanted one or two capital letters and two digits, as in B03 or AA12")]
 pub struct WellNameError(pub String);
+
+impl From<WellName> for String {
+    fn from(well: WellName) -> Self {
+        well.to_string()
+    }
+}
+
+impl TryFrom<String> for WellName {
+    type Error = WellNameError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
 
 impl FromStr for WellName {
     type Err = WellNameError;

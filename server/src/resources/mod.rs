@@ -12,6 +12,7 @@
 //! on the experiment, the child. `tests/api/matrix` asks every route for it.
 
 pub mod acquisition;
+pub mod alignment;
 pub mod channel;
 pub mod cycle;
 pub mod experiment;

@@ -8,6 +8,14 @@
 //!   histogram                  uint64, 256 or 65 536 counts
 //! ```
 //!
+//! While a channel's images are summed by several jobs, each keeps the sums of its share in the same way:
+//!
+//! ```text
+//! <id>.zarr/zarr.json          attributes: images, bit_depth, tmserver
+//!   sums  squares              uint64 (y, x), of logarithms in units of 2⁻²⁰ and of their squares
+//!   histogram  quantiles       uint64
+//! ```
+//!
 //! Every chunk carries a checksum: a pyramid built from damaged statistics would look plausible.
 
 use std::fs;
@@ -16,7 +24,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tm_engine::image::{BitDepth, Plane, Size};
-use tm_engine::kernels::illumination::{IlluminationStatistics, Percentiles};
+use tm_engine::kernels::illumination::{IlluminationStatistics, IlluminationSums, Percentiles, RawSums};
 use zarrs::array::codec::{
     BloscCodec, BloscCompressionLevel, BloscCompressor, BloscShuffleMode, Crc32cCodec,
 };
@@ -39,15 +47,8 @@ const LIST_CHUNK: usize = 1 << 17;
 /// [`StorageError::Io`] when the disk fails or is full, or something is at `path` already.
 pub fn write(path: &Path, statistics: &IlluminationStatistics) -> Result<()> {
     let staged = StagedDirectory::new(path)?;
-    let attributes = json!({
-        "images": statistics.images,
-        "bit_depth": statistics.depth.bits(),
-        "tmserver": { "format_version": FORMAT_VERSION },
-    });
-    let group =
-        |attributes: Value| json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes });
-    staged.write_json("zarr.json", &group(attributes))?;
-    staged.write_json("percentiles/zarr.json", &group(json!({})))?;
+    staged.write_json("zarr.json", &group_of(statistics.images, statistics.depth))?;
+    staged.write_json("percentiles/zarr.json", &group(&json!({})))?;
     let store = open_store(staged.path())?;
     let plane = |name, plane: &Plane<f64>| {
         let Size { height, width } = plane.size();
@@ -78,38 +79,15 @@ pub fn write(path: &Path, statistics: &IlluminationStatistics) -> Result<()> {
 /// [`StorageError::NotFound`] when there is no such group, [`StorageError::Corrupt`] when what is there
 /// is damaged or contradicts itself.
 pub fn read(path: &Path) -> Result<IlluminationStatistics> {
-    let group = path.join("zarr.json");
-    let bytes = fs::read(&group).map_err(|error| StorageError::at(&group, error))?;
-    let document: Value =
-        serde_json::from_slice(&bytes).map_err(|error| StorageError::corrupt(&group, error))?;
-    let attributes = &document["attributes"];
-    let number = |value: &Value, name: &str| {
-        value.as_u64().ok_or_else(|| StorageError::corrupt(&group, format!("no attribute {name:?}")))
-    };
-    let version = number(&attributes["tmserver"]["format_version"], "format_version")?;
-    if version != FORMAT_VERSION {
-        let problem = format!("format version {version} is stored, this program knows {FORMAT_VERSION}");
-        return Err(StorageError::corrupt(&group, problem));
-    }
-    let bits = number(&attributes["bit_depth"], "bit_depth")?;
-    let depth = u32::try_from(bits)
-        .ok()
-        .and_then(BitDepth::from_bits)
-        .ok_or_else(|| StorageError::corrupt(&group, format!("a bit depth of {bits}")))?;
+    let (images, depth) = read_group(path)?;
     let store = open_store(path)?;
     let plane = |name: &str| -> Result<Plane<f64>> {
-        let (shape, numbers) = read_array(path, &store, name)?;
-        let [height, width] = shape[..] else {
-            return Err(StorageError::corrupt(
-                path,
-                format!("{name} has {} axes, 2 are wanted", shape.len()),
-            ));
-        };
+        let (size, numbers) = read_plane(path, &store, name)?;
         let shape_error = |error| StorageError::corrupt(path, format!("{name}: {error}"));
-        Plane::new(Size::new(height as usize, width as usize), numbers).map_err(shape_error)
+        Plane::new(size, numbers).map_err(shape_error)
     };
     let statistics = IlluminationStatistics {
-        images: number(&attributes["images"], "images")?,
+        images,
         depth,
         mean: plane("/mean")?,
         std: plane("/std")?,
@@ -128,6 +106,85 @@ pub fn read(path: &Path) -> Result<IlluminationStatistics> {
     } else {
         Err(StorageError::corrupt(path, "arrays whose lengths contradict each other"))
     }
+}
+
+/// Store the sums of a part of a channel's images as the group at `path`, which appears whole or not at all.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_sums(path: &Path, sums: &IlluminationSums) -> Result<()> {
+    let staged = StagedDirectory::new(path)?;
+    staged.write_json("zarr.json", &group_of(sums.images(), sums.depth()))?;
+    let store = open_store(staged.path())?;
+    let Size { height, width } = sums.size();
+    let raw = sums.as_raw();
+    let list = |name, shape: &[usize], chunk, numbers: &[u64]| {
+        write_array(&store, name, shape, chunk, data_type::uint64(), 0u64.into(), numbers)
+    };
+    list("/sums", &[height, width], CHUNK, &raw.sums)?;
+    list("/squares", &[height, width], CHUNK, &raw.squares)?;
+    list("/histogram", &[raw.histogram.len()], LIST_CHUNK, &raw.histogram)?;
+    list("/quantiles", &[raw.quantiles.len()], LIST_CHUNK, &raw.quantiles)?;
+    staged.commit()
+}
+
+/// Read the sums in the group at `path`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_sums(path: &Path) -> Result<IlluminationSums> {
+    let (images, depth) = read_group(path)?;
+    let store = open_store(path)?;
+    let (size, sums) = read_plane(path, &store, "/sums")?;
+    let raw = RawSums {
+        images,
+        sums: sums.into(),
+        squares: read_plane(path, &store, "/squares")?.1.into(),
+        histogram: read_array(path, &store, "/histogram")?.1.into(),
+        quantiles: read_array(path, &store, "/quantiles")?.1.into(),
+    };
+    IlluminationSums::from_raw(size, depth, raw).map_err(|error| StorageError::corrupt(path, error))
+}
+
+/// Read statistics or sums, whichever is at `path`, and forget them.
+///
+/// # Errors
+/// As [`read`].
+pub fn verify(path: &Path) -> Result<()> {
+    if path.join("sums").is_dir() { read_sums(path).map(drop) } else { read(path).map(drop) }
+}
+
+fn group(attributes: &Value) -> Value {
+    json!({ "zarr_format": 3, "node_type": "group", "attributes": attributes })
+}
+
+fn group_of(images: u64, depth: BitDepth) -> Value {
+    group(&json!({
+        "images": images,
+        "bit_depth": depth.bits(),
+        "tmserver": { "format_version": FORMAT_VERSION },
+    }))
+}
+
+/// Number and depth of the images that a group is about.
+fn read_group(path: &Path) -> Result<(u64, BitDepth)> {
+    let group = path.join("zarr.json");
+    let bytes = fs::read(&group).map_err(|error| StorageError::at(&group, error))?;
+    let document: Value =
+        serde_json::from_slice(&bytes).map_err(|error| StorageError::corrupt(&group, error))?;
+    let attributes = &document["attributes"];
+    let number = |value: &Value, name: &str| {
+        value.as_u64().ok_or_else(|| StorageError::corrupt(&group, format!("no attribute {name:?}")))
+    };
+    let version = number(&attributes["tmserver"]["format_version"], "format_version")?;
+    if version != FORMAT_VERSION {
+        let problem = format!("format version {version} is stored, this program knows {FORMAT_VERSION}");
+        return Err(StorageError::corrupt(&group, problem));
+    }
+    let bits = number(&attributes["bit_depth"], "bit_depth")?;
+    let depth = u32::try_from(bits).ok().and_then(BitDepth::from_bits);
+    let depth = depth.ok_or_else(|| StorageError::corrupt(&group, format!("a bit depth of {bits}")))?;
+    Ok((number(&attributes["images"], "images")?, depth))
 }
 
 type Store = Arc<FilesystemStore>;
@@ -174,6 +231,16 @@ fn read_array<T: ElementOwned>(path: &Path, store: &Store, name: &str) -> Result
         .retrieve_array_subset::<Vec<T>>(&array.subset_all())
         .map_err(|error| from_zarrs(&at.display().to_string(), error))?;
     Ok((shape, numbers))
+}
+
+/// An array of two axes, with its size.
+fn read_plane<T: ElementOwned>(path: &Path, store: &Store, name: &str) -> Result<(Size, Vec<T>)> {
+    let (shape, numbers) = read_array(path, store, name)?;
+    let [height, width] = shape[..] else {
+        let problem = format!("{name} has {} axes, 2 are wanted", shape.len());
+        return Err(StorageError::corrupt(path, problem));
+    };
+    Ok((Size::new(height as usize, width as usize), numbers))
 }
 
 /// Keep what the file system said apart from what the codecs said.

@@ -1,8 +1,11 @@
 //! Arguments of steps: what they are called, which values they take, what they are when not given.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+
+use crate::machine;
 
 /// Which values an argument takes.
 #[derive(Debug, Clone, Copy)]
@@ -43,11 +46,14 @@ pub enum Default {
     Text(&'static str),
     /// True or false.
     Flag(bool),
+    /// The machine's memory divided by its cores, in megabytes.
+    MemoryPerCore,
 }
 
 impl Default {
     fn value(self) -> Value {
         match self {
+            Self::MemoryPerCore => json!(machine::memory_per_core_mb()),
             Self::Null => Value::Null,
             Self::Integer(value) => json!(value),
             Self::Number(value) => json!(value),
@@ -83,6 +89,11 @@ impl Argument {
         Self { name, kind, default, required: false, help }
     }
 
+    /// An argument that must be given.
+    pub const fn required(name: &'static str, kind: ArgumentKind, help: &'static str) -> Self {
+        Self { name, kind, default: Default::Null, required: true, help }
+    }
+
     /// The argument with its value, as clients see it.
     pub fn describe(&self, values: &Arguments) -> Value {
         let choices = match self.kind {
@@ -112,11 +123,7 @@ impl Argument {
             other => other,
         };
         if given.is_null() {
-            return if self.required {
-                Err(format!("argument `{}` is required", self.name))
-            } else {
-                Ok(Value::Null)
-            };
+            return Ok(Value::Null);
         }
         let wrong = |wanted: &str| Err(format!("argument `{}` must be {wanted}, got {given}", self.name));
         match self.kind {
@@ -212,22 +219,37 @@ fn format_duration(seconds: u64) -> String {
 pub struct Arguments(BTreeMap<&'static str, Value>);
 
 impl Arguments {
+    /// The defaults of `specs`; what is required has no value yet.
+    pub fn defaults(specs: &'static [Argument]) -> Self {
+        Self(specs.iter().map(|spec| (spec.name, spec.default.value())).collect())
+    }
+
     /// The values of `specs` from a list of `{name, value}`; what is not listed has its default.
     ///
     /// # Errors
     /// A sentence that names the argument and what was wanted. Unknown names are ignored, as clients
-    /// expect.
+    /// expect; what is required is [`Self::complete`]'s to say.
     pub fn accept(specs: &'static [Argument], given: &[(String, Value)]) -> Result<Self, String> {
         let mut values = BTreeMap::new();
         for spec in specs {
             let value = match given.iter().find(|(name, _)| name == spec.name) {
                 Some((_, value)) => spec.accept(value)?,
-                None if spec.required => return Err(format!("argument `{}` is required", spec.name)),
                 None => spec.default.value(),
             };
             values.insert(spec.name, value);
         }
         Ok(Self(values))
+    }
+
+    /// Check that everything required has a value.
+    ///
+    /// # Errors
+    /// A sentence that names the argument.
+    pub fn complete(&self, specs: &[Argument]) -> Result<(), String> {
+        match specs.iter().find(|spec| spec.required && self.get(spec.name).is_null()) {
+            Some(missing) => Err(format!("argument `{}` is required", missing.name)),
+            None => Ok(()),
+        }
     }
 
     /// The value of an argument; null without one.
@@ -248,6 +270,11 @@ impl Arguments {
     /// A number, if it has one.
     pub fn number(&self, name: &str) -> Option<f64> {
         self.get(name).as_f64()
+    }
+
+    /// A time, if it has one.
+    pub fn duration(&self, name: &str) -> Option<Duration> {
+        duration_seconds(self.get(name)).map(Duration::from_secs)
     }
 
     /// Text, if it has one.
@@ -305,7 +332,48 @@ mod tests {
         assert_eq!(accept("layout", json!("b")).unwrap(), json!("b"));
         assert_eq!(accept("layout", json!("")).unwrap(), Value::Null);
         assert_eq!(accept("duration", json!(43_200)).unwrap(), json!("12:00:00"));
-        assert_eq!(accept("duration", json!("1d 2h")).unwrap(), json!("01:02:00:00"));
+        assert_eq!(accept("duration", json!("")).unwrap(), Value::Null);
+    }
+
+    #[test]
+    fn a_duration_has_many_forms_and_hours_with_minutes_alone_are_refused() {
+        for (given, seconds) in [
+            (json!("06:00:00"), 21_600),
+            (json!("1:02:03:04"), 93_784),
+            (json!("1d 2h 4m"), 93_840),
+            (json!("90m"), 5_400),
+            (json!("45s"), 45),
+            (json!(43_200), 43_200),
+        ] {
+            let values = Arguments::accept(SPECS, &[("duration".to_owned(), given.clone())]).unwrap();
+            assert_eq!(values.duration("duration"), Some(Duration::from_secs(seconds)), "{given}");
+        }
+        for wrong in [
+            json!("12:00"),
+            json!("1:2:3:4:5"),
+            json!("an hour"),
+            json!("2x"),
+            json!(0),
+            json!(-5),
+            json!(1.5),
+        ] {
+            assert!(accept("duration", wrong.clone()).unwrap_err().contains("06:00:00"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_required_may_wait_until_the_step_is_to_run() {
+        const REQUIRED: &[Argument] = &[Argument {
+            required: true,
+            ..Argument::optional("ref_cycle", ArgumentKind::Integer { min: 0 }, Default::Null, "")
+        }];
+        for missing in [vec![], vec![("ref_cycle".to_owned(), json!(""))]] {
+            let values = Arguments::accept(REQUIRED, &missing).unwrap();
+            assert_eq!(values.complete(REQUIRED).unwrap_err(), "argument `ref_cycle` is required");
+        }
+        let given = Arguments::accept(REQUIRED, &[("ref_cycle".to_owned(), json!("0"))]).unwrap();
+        assert_eq!(given.complete(REQUIRED), Ok(()));
+        assert!(Arguments::defaults(REQUIRED).complete(REQUIRED).is_err());
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl WorkflowDescription {
     /// Only what is active: what a submission runs.
     ///
     /// # Errors
-    /// When nothing is active, or an active stage has no active step.
+    /// When nothing is active, an active stage has no active step, or one lacks a required argument.
     pub fn active(&self) -> Result<Self, String> {
         let mut stages = Vec::new();
         for stage in self.stages.iter().filter(|stage| stage.active) {
@@ -135,6 +135,9 @@ impl WorkflowDescription {
             stage.steps.retain(|step| step.active);
             if stage.steps.is_empty() {
                 return Err(format!("stage `{}` is active but none of its steps is", stage.name));
+            }
+            for step in &stage.steps {
+                step.complete().map_err(|error| format!("stage `{}`, {error}", stage.name))?;
             }
             stages.push(stage);
         }
@@ -212,7 +215,8 @@ impl StageDescription {
                 return Err(format!("step `{step_name}` needs `{needed}` before it in stage `{name}`"));
             }
             described.push(step_name);
-            parsed.extend(StepDescription::parse(step_name, step, active)?);
+            let step = StepDescription::parse(step_name, step, active);
+            parsed.extend(step.map_err(|error| format!("stage `{name}`, {error}"))?);
         }
         if parsed.is_empty() && !steps.is_empty() {
             return Ok(None);
@@ -232,12 +236,11 @@ impl StageDescription {
 
 impl StepDescription {
     fn default_of(step: &'static dyn Step) -> Self {
-        let defaults = |specs| Arguments::accept(specs, &[]).unwrap_or_default();
         Self {
             step,
             active: true,
-            batch_args: defaults(step.batch_arguments()),
-            submission_args: defaults(steps::SUBMISSION_ARGUMENTS),
+            batch_args: Arguments::defaults(step.batch_arguments()),
+            submission_args: Arguments::defaults(steps::SUBMISSION_ARGUMENTS),
         }
     }
 
@@ -250,13 +253,24 @@ impl StepDescription {
         };
         let batch_args = arguments(value, "batch_args").map_err(inside)?;
         let submission_args = arguments(value, "submission_args").map_err(inside)?;
-        Ok(Some(Self {
+        let described = Self {
             step,
             active,
             batch_args: Arguments::accept(step.batch_arguments(), &batch_args).map_err(inside)?,
             submission_args: Arguments::accept(steps::SUBMISSION_ARGUMENTS, &submission_args)
                 .map_err(inside)?,
-        }))
+        };
+        if active && stage_active {
+            described.complete()?;
+        }
+        Ok(Some(described))
+    }
+
+    /// Check that everything required has a value.
+    fn complete(&self) -> Result<(), String> {
+        self.batch_args
+            .complete(self.step.batch_arguments())
+            .map_err(|error| format!("step `{}`: {error}", self.step.name()))
     }
 
     fn to_json(&self) -> Value {

@@ -82,6 +82,8 @@ mod tests {
             wall_time: None,
             cpu_time: None,
             memory: None,
+            attempts: 0,
+            reason: None,
             created_at: 0,
             updated_at: 0,
         }

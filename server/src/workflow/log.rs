@@ -1,6 +1,6 @@
 //! What a job writes: one file for what it did, one for warnings and errors.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,11 +21,29 @@ impl JobLog {
     /// # Errors
     /// When the files cannot be created.
     pub fn create(data: &DataDir, experiment: i64, task: i64, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Self::open(data, experiment, task, clock, OpenOptions::new().write(true).create(true).truncate(true))
+    }
+
+    /// Go on with the log of a job, of which an attempt failed.
+    ///
+    /// # Errors
+    /// When the files cannot be opened.
+    pub fn append(data: &DataDir, experiment: i64, task: i64, clock: Arc<dyn Clock>) -> io::Result<Self> {
+        Self::open(data, experiment, task, clock, OpenOptions::new().append(true).create(true))
+    }
+
+    fn open(
+        data: &DataDir,
+        experiment: i64,
+        task: i64,
+        clock: Arc<dyn Clock>,
+        how: &OpenOptions,
+    ) -> io::Result<Self> {
         let out = data.log(experiment, task, "out");
         if let Some(directory) = out.parent() {
             fs::create_dir_all(directory)?;
         }
-        let open = |path| File::create(path).map(Mutex::new);
+        let open = |path| how.open(path).map(Mutex::new);
         Ok(Self { out: open(out)?, err: open(data.log(experiment, task, "err"))?, clock })
     }
 

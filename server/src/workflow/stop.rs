@@ -1,5 +1,7 @@
-//! Stopping in an orderly way: first nothing new begins, then what still runs is given back.
+//! Stopping in an orderly way. The server: first nothing new begins, then what still runs is given back. One job:
+//! it is asked, and ends at its next safe point.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -7,6 +9,40 @@ use tokio_util::task::TaskTracker;
 
 /// How long giving back what still runs may take.
 const GIVING_BACK: Duration = Duration::from_secs(1);
+
+/// Why a job ends before its work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Interruption {
+    /// Its workflow was killed.
+    #[error("the workflow was killed")]
+    Killed,
+    /// It ran for longer than it may.
+    #[error("the job took longer than {} s, the `duration` that its submission arguments allow", .0.as_secs())]
+    OutOfTime(Duration),
+    /// Its worker gives it back.
+    #[error("the job was given back")]
+    GivenBack,
+}
+
+/// Asks one job to end at its next safe point: between files, planes or blocks. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct JobStop(Arc<OnceLock<Interruption>>);
+
+impl JobStop {
+    /// Ask; the first reason counts.
+    pub fn ask(&self, reason: Interruption) {
+        // A second reason changes nothing.
+        let _ = self.0.set(reason);
+    }
+
+    /// A safe point: nothing is half-written here.
+    ///
+    /// # Errors
+    /// Why the job has to end here, if it has to.
+    pub fn check(&self) -> Result<(), Interruption> {
+        self.0.get().map_or(Ok(()), |reason| Err(*reason))
+    }
+}
 
 /// Tells everything that runs workflows when to stop, and waits for it; cheap to clone.
 #[derive(Debug, Clone, Default)]

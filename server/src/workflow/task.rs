@@ -16,6 +16,8 @@ pub enum TaskState {
     Submitted,
     /// Running.
     Running,
+    /// Killed, and still on its way to a safe point.
+    Terminating,
     /// Over, whatever the outcome.
     Terminated,
 }
@@ -27,6 +29,7 @@ impl TaskState {
             Self::New => "NEW",
             Self::Submitted => "SUBMITTED",
             Self::Running => "RUNNING",
+            Self::Terminating => "TERMINATING",
             Self::Terminated => "TERMINATED",
         }
     }
@@ -56,6 +59,11 @@ pub struct Task {
     pub cpu_time: Option<i64>,
     /// Megabytes; null where not measured.
     pub memory: Option<i64>,
+    /// How often a worker began it.
+    #[sqlx(rename = "epoch")]
+    pub attempts: i64,
+    /// Why it failed the last time.
+    pub reason: Option<String>,
     /// Microseconds since 1970.
     pub created_at: i64,
     /// Microseconds since 1970.
@@ -83,7 +91,7 @@ pub struct TaskStatus {
     /// Type: `Workflow`, `SequentialWorkflowStage`, `WorkflowStep`, `SingleRunPhase`, `RunJob` and so on.
     #[serde(rename = "type")]
     pub task_type: String,
-    /// `NEW`, `SUBMITTED`, `RUNNING` or `TERMINATED`.
+    /// `NEW`, `SUBMITTED`, `RUNNING`, `TERMINATING` (killed, and not at its end yet) or `TERMINATED`.
     pub state: String,
     /// Whether it is under way.
     pub live: bool,
@@ -95,10 +103,18 @@ pub struct TaskStatus {
     pub exitcode: Option<i64>,
     /// Time it took, `H:MM:SS.ffffff`; a collection's is the sum over its jobs.
     pub time: Option<String>,
-    /// Processor time it took; null where not measured.
+    /// Processor time it took, of all threads; a collection's is the sum over its jobs. Null where that cannot be
+    /// told: jobs that share the server's process share its threads.
     pub cpu_time: Option<String>,
-    /// Megabytes it used; null where not measured.
+    /// Most megabytes it had at once; a collection's is the sum over its jobs. Null where that cannot be told, as
+    /// with `cpu_time`.
     pub memory: Option<i64>,
+    /// How often it was begun, a job only; more than once after failures that may pass, and when it was run again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<i64>,
+    /// Why it failed the last time, a job only; kept when another attempt succeeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// `YYYY-MM-DD HH:MM:SS` in the server's time zone.
     pub created_at: String,
     /// `YYYY-MM-DD HH:MM:SS` in the server's time zone.
@@ -111,7 +127,9 @@ pub struct TaskTree {
     /// The task itself.
     #[serde(flatten)]
     pub status: TaskStatus,
-    /// How far it is, 0 to 100: the mean over the tasks it is made of.
+    /// How far it is, 0 to 100, and 100 only when it is over. Of a step and what is below it, the share of its jobs
+    /// that have ended; of stages and the workflow, the mean over their steps, because how many jobs a step has is
+    /// known when it is reached.
     pub percent_done: f64,
     /// Number of tasks it is made of.
     pub n_subtasks: usize,
@@ -128,13 +146,17 @@ impl TaskStatus {
             name: task.name.clone(),
             task_type: task.task_type.clone(),
             state: task.state.clone(),
-            live: task.state == TaskState::Submitted.name() || task.state == TaskState::Running.name(),
+            live: [TaskState::Submitted, TaskState::Running, TaskState::Terminating]
+                .iter()
+                .any(|state| task.state == state.name()),
             done: task.is_terminated(),
             failed: task.exitcode.is_some_and(|code| code != 0),
             exitcode: task.exitcode,
             time: task.wall_time.map(format_interval),
             cpu_time: task.cpu_time.map(format_interval),
             memory: task.memory,
+            attempts: task.is_job().then_some(task.attempts),
+            reason: task.reason.clone(),
             created_at: format_time(task.created_at),
             updated_at: format_time(task.updated_at),
         }
@@ -144,11 +166,30 @@ impl TaskStatus {
 /// Sums over a task and everything below it.
 #[derive(Default, Clone, Copy)]
 struct Totals {
-    percent: f64,
+    jobs: usize,
+    /// Jobs that ended by themselves, well or badly.
+    ended: usize,
+    steps: usize,
+    /// Sum over the steps of their percentages.
+    percent_of_steps: f64,
     wall_time: Option<i64>,
     cpu_time: Option<i64>,
     memory: Option<i64>,
 }
+
+impl Totals {
+    fn percent(&self, over: bool) -> f64 {
+        let percent = match (self.steps, self.jobs) {
+            (0, 0) => 0.0,
+            (0, jobs) => 100.0 * self.ended as f64 / jobs as f64,
+            (steps, _) => self.percent_of_steps / steps as f64,
+        };
+        if over { percent } else { percent.min(MOST_UNFINISHED) }
+    }
+}
+
+/// What is not over is not shown as more than this.
+const MOST_UNFINISHED: f64 = 99.9;
 
 /// The tree of a submission's tasks down to `depth` levels below the root; `None` without tasks.
 ///
@@ -172,15 +213,28 @@ pub fn tree(tasks: &[Task], depth: usize) -> Option<TaskTree> {
 
 fn totals_of(task: &Task, children: &[&Task], totals: &BTreeMap<i64, Totals>) -> Totals {
     if task.is_job() {
-        let percent = if task.is_terminated() { 100.0 } else { 0.0 };
-        return Totals { percent, wall_time: task.wall_time, cpu_time: task.cpu_time, memory: task.memory };
+        return Totals {
+            jobs: 1,
+            ended: usize::from(task.exitcode.is_some()),
+            wall_time: task.wall_time,
+            cpu_time: task.cpu_time,
+            memory: task.memory,
+            ..Totals::default()
+        };
     }
     let mut sum = Totals::default();
     for child in children.iter().filter_map(|child| totals.get(&child.id)) {
-        sum.percent += child.percent / children.len() as f64;
+        sum.jobs += child.jobs;
+        sum.ended += child.ended;
+        sum.steps += child.steps;
+        sum.percent_of_steps += child.percent_of_steps;
         sum.wall_time = add(sum.wall_time, child.wall_time);
         sum.cpu_time = add(sum.cpu_time, child.cpu_time);
         sum.memory = add(sum.memory, child.memory);
+    }
+    if task.task_type == "WorkflowStep" {
+        sum.percent_of_steps = sum.percent(task.is_terminated());
+        sum.steps = 1;
     }
     sum
 }
@@ -214,7 +268,7 @@ fn node(
             memory: sum.memory,
             ..TaskStatus::of(task)
         },
-        percent_done: sum.percent,
+        percent_done: sum.percent(task.is_terminated()),
         n_subtasks: below.len(),
         subtasks,
     }
@@ -269,26 +323,61 @@ mod tests {
             wall_time,
             cpu_time: None,
             memory: None,
+            attempts: 1,
+            reason: None,
             created_at: 0,
             updated_at: 0,
         }
     }
 
     #[test]
-    fn percent_is_the_mean_over_subtasks_and_times_are_summed() {
+    fn percent_counts_jobs_at_the_leaves_and_weighs_steps_alike() {
+        let ended = |id, parent, wall_time| Task {
+            exitcode: Some(0),
+            ..task(id, Some(parent), "RunJob", TaskState::Terminated, Some(wall_time))
+        };
         let tasks = [
             task(1, None, "Workflow", TaskState::Running, None),
-            task(2, Some(1), "WorkflowStep", TaskState::Running, None),
-            task(3, Some(1), "WorkflowStep", TaskState::New, None),
-            task(4, Some(2), "RunJob", TaskState::Terminated, Some(1_500_000)),
-            task(5, Some(2), "RunJob", TaskState::Terminated, Some(500_000)),
+            task(2, Some(1), "SequentialWorkflowStage", TaskState::Running, None),
+            task(3, Some(2), "WorkflowStep", TaskState::Running, None),
+            task(4, Some(2), "WorkflowStep", TaskState::New, None),
+            task(5, Some(1), "SequentialWorkflowStage", TaskState::New, None),
+            task(6, Some(5), "WorkflowStep", TaskState::New, None),
+            task(7, Some(3), "InitPhase", TaskState::Terminated, None),
+            task(8, Some(3), "SingleRunPhase", TaskState::Running, None),
+            ended(9, 7, 1_500_000),
+            ended(10, 8, 500_000),
+            task(11, Some(8), "RunJob", TaskState::Running, None),
+            // Killed: it did not come to its end.
+            task(12, Some(8), "RunJob", TaskState::Terminated, None),
         ];
-        let tree = tree(&tasks, 1).unwrap();
-        assert_eq!(tree.percent_done, 50.0);
+        let tree = tree(&tasks, 4).unwrap();
+        let stage = &tree.subtasks[0];
+        let step = &stage["subtasks"][0];
+        assert_eq!(step["percent_done"], 50.0, "two of four jobs, wherever they are");
+        assert_eq!(step["subtasks"][1]["percent_done"], 100.0 / 3.0);
+        assert_eq!(stage["percent_done"], 25.0);
+        assert_eq!(tree.percent_done, 50.0 / 3.0, "three steps, however many stages");
         assert_eq!(tree.status.time.as_deref(), Some("0:00:02"));
+        assert_eq!(tree.status.cpu_time, None);
         assert_eq!(tree.n_subtasks, 2);
-        assert_eq!(tree.subtasks[0]["n_subtasks"], 2);
-        assert_eq!(tree.subtasks[0]["subtasks"], serde_json::json!([null, null]));
+        let shallow = super::tree(&tasks, 1).unwrap();
+        assert_eq!(shallow.subtasks[0]["subtasks"], serde_json::json!([null, null]));
+    }
+
+    #[test]
+    fn percent_is_100_only_when_the_task_is_over() {
+        let mut tasks = [
+            task(1, None, "Workflow", TaskState::Running, None),
+            task(2, Some(1), "WorkflowStep", TaskState::Running, None),
+            task(3, Some(2), "RunJob", TaskState::Terminated, Some(1)),
+        ];
+        tasks[2].exitcode = Some(0);
+        assert_eq!(tree(&tasks, 0).unwrap().percent_done, MOST_UNFINISHED);
+        for task in &mut tasks[..2] {
+            task.state = TaskState::Terminated.name().to_owned();
+        }
+        assert_eq!(tree(&tasks, 0).unwrap().percent_done, 100.0);
     }
 
     #[test]

@@ -11,6 +11,29 @@ pub struct StageType {
     pub after: &'static [&'static str],
 }
 
+/// The stages of all types, which differ in how images are prepared.
+const fn stages(preprocessing: &'static [&'static str]) -> [StageType; 4] {
+    [
+        StageType {
+            name: "image_conversion",
+            steps: &["metaextract", "metaconfig", "imextract"],
+            after: &[],
+        },
+        StageType { name: "image_preprocessing", steps: preprocessing, after: &["image_conversion"] },
+        StageType {
+            name: "pyramid_creation",
+            steps: &["illuminati"],
+            after: &["image_conversion", "image_preprocessing"],
+        },
+        // Known, so that descriptions written for it are understood; its step is not part of this version.
+        StageType {
+            name: "image_analysis",
+            steps: &["jterator"],
+            after: &["image_conversion", "image_preprocessing"],
+        },
+    ]
+}
+
 /// A kind of workflow.
 #[derive(Debug, Clone, Copy)]
 pub struct WorkflowType {
@@ -20,28 +43,10 @@ pub struct WorkflowType {
 
 impl WorkflowType {
     /// All types.
-    pub const ALL: &[Self] = &[Self {
-        name: "canonical",
-        stages: &[
-            StageType {
-                name: "image_conversion",
-                steps: &["metaextract", "metaconfig", "imextract"],
-                after: &[],
-            },
-            StageType { name: "image_preprocessing", steps: &["corilla"], after: &["image_conversion"] },
-            StageType {
-                name: "pyramid_creation",
-                steps: &["illuminati"],
-                after: &["image_conversion", "image_preprocessing"],
-            },
-            // Known, so that descriptions written for it are understood; its step is not part of this version.
-            StageType {
-                name: "image_analysis",
-                steps: &["jterator"],
-                after: &["image_conversion", "image_preprocessing"],
-            },
-        ],
-    }];
+    pub const ALL: &[Self] = &[
+        Self { name: "canonical", stages: &stages(&["corilla"]) },
+        Self { name: "multiplexing", stages: &stages(&["corilla", "align"]) },
+    ];
 
     /// The type of this name.
     pub fn find(name: &str) -> Option<&'static Self> {

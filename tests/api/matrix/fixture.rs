@@ -49,6 +49,11 @@ impl Fixture {
                 .await;
         let cycle =
             insert(format!("insert into cycles (experiment_id, cycle_index) values ({experiment}, 0)")).await;
+        insert(format!(
+            "insert into alignments (experiment_id, cycle_id, wavelength, complete, created_at)
+             values ({experiment}, {cycle}, '1', true, 0)"
+        ))
+        .await;
         let channel = insert(format!(
             "insert into channels (experiment_id, name, wavelength, bit_depth)
              values ({experiment}, 'DAPI', 'DAPI', 16)"

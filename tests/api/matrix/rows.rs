@@ -193,6 +193,7 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/sites/{s}", Read),
         below!("GET", "/cycles", Read).wrong(&[("index", json!("first"))]),
         below!("GET", "/cycles/{y}", Read),
+        below!("GET", "/alignment", Read),
         below!("GET", "/channels", Read),
         below!("GET", "/channels/{c}", Read),
         below!("PUT", "/channels/{c}", Write).required(new_name()).wrong(&no_name),
@@ -207,7 +208,16 @@ pub fn rows(new: &str) -> Vec<Row> {
             .required(json!({"description": {"type": "canonical", "stages": []}}))
             .wrong(&[("description", json!("text"))]),
         below!("POST", "/workflow/submit", Write).wrong(&[("description", json!("text"))]),
+        below!("POST", "/workflow/resubmit", Write).wrong(&[
+            ("description", json!("text")),
+            ("index", json!("first")),
+            ("index", json!(-1)),
+            ("stage_name", json!(7)),
+            ("failed_only", json!("yes")),
+        ]),
+        below!("POST", "/workflow/kill", Write),
         below!("GET", "/workflow/status", Read).wrong(&[("depth", json!("deep"))]),
+        below!("GET", "/workflow/events", Read).wrong(&[("depth", json!("deep"))]),
         below!("GET", "/workflow/jobs", Read)
             .required(json!({"step_name": "metaextract"}))
             .wrong(&["index", "batch_size"].map(|key| (key, json!("x")))),

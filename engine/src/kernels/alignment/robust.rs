@@ -158,6 +158,26 @@ impl Plan {
         })
     }
 
+    /// Judges a shift that was found in another way, by what the whole planes have in common there.
+    pub(super) fn judge<C: Correlator>(
+        &self,
+        correlator: &C,
+        planes: [&C::Whitened; 2],
+        shift: Shift,
+    ) -> Result<Registration> {
+        let subpixel = SubpixelShift { y: shift.y.into(), x: shift.x.into() };
+        if !planes.into_iter().all(|plane| correlator.has_content(plane)) {
+            return Ok(Registration { shift, subpixel, ..self.nothing() });
+        }
+        let overlap = correlator.overlaps(planes, &[shift])?.into_iter().next();
+        let overlap = overlap.unwrap_or_else(|| Overlap::of([0.0; 3], 0));
+        let threshold = match self.options.threshold {
+            Some(threshold) => threshold,
+            None => self.chance(correlator.power(planes)?, overlap.pixels),
+        };
+        Ok(Registration { shift, subpixel, quality: overlap.correlation.max(0.0), threshold })
+    }
+
     /// The best of some shifts on the overlap of the whole planes, of no shift, and of what lies
     /// around the best.
     fn search<C: Correlator>(

@@ -54,7 +54,7 @@ pub use percentiles::Percentiles;
 pub use smoothing::smooth;
 pub use spec::{APPLY, SUMS};
 pub(crate) use statistics::look_up;
-pub use statistics::{IlluminationStatistics, IlluminationSums, MAX_IMAGES, Moments};
+pub use statistics::{IlluminationStatistics, IlluminationSums, MAX_IMAGES, Moments, RawSums};
 
 use crate::error::{EngineError, Result};
 use crate::image::{Plane, Rect, Size};

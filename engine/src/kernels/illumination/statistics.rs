@@ -1,5 +1,6 @@
 //! Statistics over the images of a channel, as integer sums that can be merged in any order.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use rayon::prelude::*;
@@ -59,6 +60,21 @@ impl PixelSums {
             *square += u64::from_le_bytes(*added_square);
         }
     }
+}
+
+/// The numbers of [`IlluminationSums`], as they are stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawSums<'a> {
+    /// Number of images added.
+    pub images: u64,
+    /// Of each pixel the sum of the logarithms, in units of 2⁻²⁰.
+    pub sums: Cow<'a, [u64]>,
+    /// Of each pixel the sum of their squares, in units of 2⁻⁴⁰.
+    pub squares: Cow<'a, [u64]>,
+    /// Number of pixels of each grey value.
+    pub histogram: Cow<'a, [u64]>,
+    /// Sums over images of each quantile, in units of 1/99 999.
+    pub quantiles: Cow<'a, [u64]>,
 }
 
 /// Sums over images of one channel: what statistics are made from.
@@ -170,6 +186,45 @@ impl IlluminationSums {
             }
         }
         Ok(())
+    }
+
+    /// All numbers, to store them.
+    pub fn as_raw(&self) -> RawSums<'_> {
+        RawSums {
+            images: self.images,
+            sums: self.sums.as_slice().into(),
+            squares: self.squares.as_slice().into(),
+            histogram: self.histogram.as_slice().into(),
+            quantiles: self.quantiles.as_slice().into(),
+        }
+    }
+
+    /// Sums from the numbers that [`as_raw`](Self::as_raw) gave.
+    ///
+    /// # Errors
+    /// [`EngineError::Shape`] when there are not as many as images of this size and depth have;
+    /// [`EngineError::Parameter`] beyond [`MAX_IMAGES`].
+    pub fn from_raw(size: Size, depth: BitDepth, raw: RawSums<'_>) -> Result<Self> {
+        let (sums, squares, histogram, quantiles) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut all = Self { size, depth, images: 0, sums, squares, histogram, quantiles };
+        all.images = all.check_count(raw.images)?;
+        let lists = [
+            ("sums of logarithms", size.area(), raw.sums, &mut all.sums),
+            ("sums of squares", size.area(), raw.squares, &mut all.squares),
+            ("histogram", Histogram::bins(depth), raw.histogram, &mut all.histogram),
+            ("sums of quantiles", QUANTILES, raw.quantiles, &mut all.quantiles),
+        ];
+        for (what, wanted, given, list) in lists {
+            if given.len() != wanted {
+                return Err(EngineError::Shape {
+                    what,
+                    expected: format!("{wanted} numbers"),
+                    actual: format!("{} numbers", given.len()),
+                });
+            }
+            *list = given.into_owned();
+        }
+        Ok(all)
     }
 
     /// The sums of each pixel in parts of 32 bits, which floats hold exactly: for comparisons.

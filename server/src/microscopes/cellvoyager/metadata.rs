@@ -1,7 +1,9 @@
-//! The two metadata files of a CellVoyager measurement: `.mlf` (one record per plane) and `.mrf`.
+//! The metadata files of a CellVoyager measurement: `.mlf` (one record per plane), `.mrf`, and the protocol `.mes`.
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
+use crate::microscopes::record::ChannelDetails;
 use crate::microscopes::well::WellName;
 use crate::microscopes::xml::{self, Element};
 
@@ -120,6 +122,34 @@ pub fn read_mrf(bytes: &[u8]) -> Result<MeasurementDetail, String> {
         return Err(format!("wanted the root element MeasurementDetail, got {root}"));
     }
     Ok(detail)
+}
+
+/// Read the channels of a `.mes` file: by number, what they show (`Target`) and their colour.
+///
+/// # Errors
+/// What is wrong with the file, as the end of a sentence that begins with its name.
+pub fn read_mes(bytes: &[u8]) -> Result<BTreeMap<String, ChannelDetails>, String> {
+    let mut channels = BTreeMap::new();
+    let mut root = String::new();
+    xml::for_each_element(bytes, |element| {
+        if element.depth == 0 {
+            root = element.name;
+        } else if element.name == "Channel" {
+            let Some(channel) = number::<u32>(&element, "Ch")? else { return Ok(()) };
+            let label = element.attribute("Target").map(str::to_string);
+            // #AARRGGBB
+            let digits = element.attribute("Color").and_then(|text| text.strip_prefix('#'));
+            let color = digits
+                .filter(|text| text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_hexdigit()))
+                .map(|text| text[2..].to_ascii_uppercase());
+            channels.insert(channel.to_string(), ChannelDetails { label, color });
+        }
+        Ok(())
+    })?;
+    if root != "MeasurementSetting" {
+        return Err(format!("wanted the root element MeasurementSetting, got {root}"));
+    }
+    Ok(channels)
 }
 
 /// One record. Records of errors may lack anything and hold anything.

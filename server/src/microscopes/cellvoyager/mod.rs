@@ -1,5 +1,6 @@
 //! Yokogawa CellVoyager (CV7000, CV8000, CQ1): one plane per file, well and numbers in the file name, stage
-//! positions in `MeasurementData.mlf`, pixel size and title in `MeasurementDetail.mrf`.
+//! positions in `MeasurementData.mlf`, pixel size and title in `MeasurementDetail.mrf`, stains and colours in the
+//! protocol (`.mes`).
 //!
 //! File names are `<title>_<well>_T<time point>F<field>L<timeline>A<action>Z<focal plane>C<channel>.tif`.
 //! Metadata are used where they say something; names fill the gaps, and everything if there are none.
@@ -15,10 +16,11 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::error::{Names, PlanError};
+use super::error::PlanError;
 use super::names::{NameFields, NamePattern};
+use super::pages::{self, FileFacts, NameReader};
 use super::plan::{ImageFile, MetadataFile};
-use super::record::{AcquisitionRecords, Known, PlaneRecord, PlateShape, Provenance};
+use super::record::{AcquisitionRecords, ChannelDetails, PlaneRecord, PlateShape};
 use super::secure_filename::secure_filename;
 use super::{MicroscopeType, natural};
 use metadata::{MeasurementData, MeasurementDetail, Record};
@@ -28,13 +30,17 @@ use metadata::{MeasurementData, MeasurementDetail, Record};
 pub struct CellVoyager;
 
 const IMAGE_PATTERN: &str = r"[^_]+_(?P<w>[A-Z]{1,2}[0-9]{2})_T(?P<t>[0-9]+)F(?P<s>[0-9]+)L[0-9]+A[0-9]+Z(?P<z>[0-9]+)(?P<c>[C][0-9]{2})\.";
-const METADATA_PATTERN: &str = r".*\.(mlf|mrf)$";
+const METADATA_PATTERN: &str = r".*\.(mlf|mrf|mes)$";
 
 static NAMES: LazyLock<NamePattern> = LazyLock::new(|| NamePattern::built_in(IMAGE_PATTERN));
 static ACTION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"[0-9]L[0-9]+A([0-9]{1,9})Z").expect("the pattern is valid"));
 static CHANNEL_NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^C?0*([0-9]{1,9})$").expect("the pattern is valid"));
+
+/// A channel that more than one action used, as named here.
+static ACTION_CHANNEL: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^A[0-9]+_C0*([0-9]{1,9})$").expect("the pattern is valid"));
 
 impl MicroscopeType for CellVoyager {
     fn name(&self) -> &'static str {
@@ -49,12 +55,16 @@ impl MicroscopeType for CellVoyager {
         METADATA_PATTERN
     }
 
-    fn names(&self) -> &'static NamePattern {
-        &NAMES
+    fn read_name(&self, file_name: &str) -> Result<Option<NameFields>, PlanError> {
+        Ok(NAMES.read(file_name)?.map(|fields| with_action(file_name, fields)))
+    }
+
+    fn is_image(&self, file_name: &str) -> bool {
+        NAMES.matches(file_name)
     }
 
     fn is_metadata(&self, file_name: &str) -> bool {
-        file_name.ends_with(".mlf") || file_name.ends_with(".mrf")
+        [".mlf", ".mrf", ".mes"].iter().any(|end| file_name.ends_with(end))
     }
 
     fn check_files(&self, image_names: &[String], metadata: &[MetadataFile]) -> Result<(), PlanError> {
@@ -67,7 +77,7 @@ impl MicroscopeType for CellVoyager {
         &self,
         images: &[ImageFile],
         metadata: &[MetadataFile],
-        names: &NamePattern,
+        user: Option<&NamePattern>,
     ) -> Result<AcquisitionRecords, PlanError> {
         let files = MetadataPair::read(metadata)?;
         let uploaded = Uploaded::new(images.iter().map(|image| image.name.as_str()))?;
@@ -80,14 +90,18 @@ impl MicroscopeType for CellVoyager {
                     .push(format!("{name} reports {} errors of the microscope (ERR records)", data.errors));
             }
         }
-        let mut planes = planes(images, &said, names, &mut warnings)?;
+        let said: Vec<FileFacts> = said.into_iter().map(facts).collect();
+        let pattern = user.unwrap_or(&NAMES);
+        let read = |name: &str| Ok(pattern.read(name)?.map(|fields| with_action(name, fields)));
+        let names = NameReader { pattern: pattern.as_str(), read: &read };
+        let mut planes = pages::records(images, &said, &names, &mut warnings)?;
         let pixel_size_um =
             files.detail.as_ref().and_then(|(name, detail)| pixel_size(name, detail, &planes, &mut warnings));
         name_channels(&mut planes);
-        planes.sort_by(|a, b| natural::compare(&a.file, &b.file));
         let detail = files.detail.map(|(_, detail)| detail).unwrap_or_default();
         let plate = detail.rows.zip(detail.columns).map(|(rows, columns)| PlateShape { rows, columns });
-        Ok(AcquisitionRecords { title: detail.title, plate, pixel_size_um, planes, warnings })
+        let channels = protocol(metadata, &planes, &mut warnings);
+        Ok(AcquisitionRecords { title: detail.title, plate, pixel_size_um, channels, planes, warnings })
     }
 }
 
@@ -113,6 +127,36 @@ impl<'a> MetadataPair<'a> {
         }
         Ok(pair)
     }
+}
+
+/// What the protocol says about the channels, by their names. It is of no use for placing planes, so one that cannot
+/// be read is no reason to stop.
+fn protocol(
+    files: &[MetadataFile],
+    planes: &[PlaneRecord],
+    warnings: &mut Vec<String>,
+) -> BTreeMap<String, ChannelDetails> {
+    let read = only(files, "mes").map_err(|error| error.to_string()).and_then(|file| match file {
+        None => Ok(BTreeMap::new()),
+        Some(file) => metadata::read_mes(&file.bytes).map_err(|problem| format!("{} {problem}", file.name)),
+    });
+    let by_number = read.unwrap_or_else(|problem| {
+        warnings.push(format!("stains and colours of the channels are not known: {problem}"));
+        BTreeMap::new()
+    });
+    let mut by_name = BTreeMap::new();
+    for channel in planes.iter().filter_map(|plane| plane.channel.as_ref()) {
+        if by_name.contains_key(&channel.value) {
+            continue;
+        }
+        let number = ACTION_CHANNEL
+            .captures(&channel.value)
+            .map_or(channel.value.as_str(), |found| found.get(1).map_or("", |number| number.as_str()));
+        if let Some(details) = by_number.get(number) {
+            by_name.insert(channel.value.clone(), details.clone());
+        }
+    }
+    by_name
 }
 
 /// The one file with this extension, if there is any.
@@ -211,102 +255,28 @@ fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
 }
 
-/// One plane per image file, from its record and its name.
-fn planes(
-    images: &[ImageFile],
-    said: &[Option<&Record>],
-    names: &NamePattern,
-    warnings: &mut Vec<String>,
-) -> Result<Vec<PlaneRecord>, PlanError> {
-    let several = |image: &&ImageFile| image.pages.len() > 1;
-    if images.iter().any(|image| several(&image)) {
-        let describe = |image: &ImageFile| format!("{} ({} pages)", image.name, image.pages.len());
-        return Err(PlanError::MultiPage { files: images.iter().filter(several).map(describe).collect() });
+/// What a record says about its file.
+fn facts(record: Option<&Record>) -> FileFacts {
+    let Some(record) = record else { return FileFacts::default() };
+    FileFacts {
+        well: record.well,
+        site: record.site,
+        channel: record.channel.map(|number| number.to_string()),
+        action: record.action,
+        z: record.z,
+        t: record.t,
+        x_um: record.x_um,
+        y_um: record.y_up_um.map(|up| -up),
+        z_um: record.z_um,
+        date: record.date.clone(),
+        pages_are_times: false,
     }
-    let mut planes = Vec::with_capacity(images.len());
-    let (mut mismatched, mut empty) = (Vec::new(), Vec::new());
-    let mut contradictions: Vec<String> = Vec::new();
-    for (image, &record) in images.iter().zip(said) {
-        let Some(page) = image.pages.first() else {
-            empty.push(image.name.as_str());
-            continue;
-        };
-        // A file that the metadata describe in full may have any name.
-        let complete = record.is_some_and(|r| {
-            r.well.is_some() && r.site.is_some() && r.channel.is_some() && r.z.is_some() && r.t.is_some()
-        });
-        let fields = match names.read(&image.name) {
-            Ok(Some(fields)) => fields,
-            _ if complete => NameFields::default(),
-            Ok(None) => {
-                mismatched.push(image.name.as_str());
-                continue;
-            }
-            Err(error) => return Err(error),
-        };
-        if let Some(what) = record.and_then(|record| contradiction(record, &fields)) {
-            contradictions.push(format!("{} ({what})", image.name));
-        }
-        let from_name = |value| Known::new(value, Provenance::FileName);
-        let from_metadata = |value| Known::new(value, Provenance::Metadata);
-        let number =
-            |metadata: Option<u32>, name: Option<u32>| metadata.map(from_metadata).or(name.map(from_name));
-        let position = |pick: fn(&Record) -> Option<f64>| {
-            record.and_then(pick).map(|value| Known::new(value, Provenance::Metadata))
-        };
-        let channel_number = record.and_then(|r| r.channel);
-        planes.push(PlaneRecord {
-            file: image.name.clone(),
-            series: 0,
-            plane: 0,
-            well: (record.and_then(|r| r.well).map(|well| Known::new(well, Provenance::Metadata)))
-                .or(fields.well.map(|well| Known::new(well, Provenance::FileName))),
-            site: number(record.and_then(|r| r.site), fields.site),
-            channel: (channel_number.map(|n| Known::new(n.to_string(), Provenance::Metadata)))
-                .or(fields.channel.map(|text| Known::new(without_padding(&text), Provenance::FileName))),
-            action: number(record.and_then(|r| r.action), action(&image.name)),
-            z: number(record.and_then(|r| r.z), fields.z),
-            t: number(record.and_then(|r| r.t), fields.t),
-            x_um: position(|r| r.x_um),
-            y_um: position(|r| r.y_up_um.map(|up| -up)),
-            z_um: position(|r| r.z_um),
-            height: page.height,
-            width: page.width,
-            bit_depth: page.bit_depth,
-            date: record.and_then(|r| r.date.clone()).map(|date| Known::new(date, Provenance::Metadata)),
-        });
-    }
-    if !empty.is_empty() {
-        return Err(PlanError::NoPages(empty.into_iter().collect()));
-    }
-    if !mismatched.is_empty() {
-        let files = mismatched.into_iter().collect();
-        return Err(PlanError::NameMismatch { pattern: names.as_str().to_string(), files });
-    }
-    if !contradictions.is_empty() {
-        let files: Names = contradictions.into_iter().collect();
-        warnings
-            .push(format!("metadata and names of {} files differ, metadata count: {files}", files.count()));
-    }
-    Ok(planes)
 }
 
-/// What a record and a name disagree about, if anything.
-fn contradiction(record: &Record, fields: &NameFields) -> Option<&'static str> {
-    fn differ<T: PartialEq>(a: Option<T>, b: Option<T>) -> bool {
-        a.zip(b).is_some_and(|(a, b)| a != b)
-    }
-    let in_record = record.channel.map(|number| number.to_string());
-    let in_name = fields.channel.as_deref().map(without_padding);
-    [
-        (differ(record.well, fields.well), "well"),
-        (differ(record.site, fields.site), "field"),
-        (differ(record.z, fields.z), "focal plane"),
-        (differ(record.t, fields.t), "time point"),
-        (differ(in_record, in_name), "channel"),
-    ]
-    .into_iter()
-    .find_map(|(differs, what)| differs.then_some(what))
+/// What was read of a name, with its action and without the padding of the channel.
+fn with_action(name: &str, fields: NameFields) -> NameFields {
+    let channel = fields.channel.as_deref().map(without_padding);
+    NameFields { channel, action: action(name), ..fields }
 }
 
 /// The number of the action in a file name.

@@ -61,15 +61,23 @@ fn images_of_another_size_or_depth_are_listed() {
 #[test]
 fn images_of_unsupported_depth_or_without_pages_are_listed() {
     let name = "x_B03_T0001F001L01A01Z01C01.tif".to_string();
-    let deep = ImageFile { name: name.clone(), pages: vec![PageSize { bit_depth: 32, ..PAGE }] };
+    let deep = ImageFile {
+        name: name.clone(),
+        pages: vec![PageSize { bit_depth: 32, ..PAGE }],
+        ..ImageFile::default()
+    };
     assert!(refusal(&[deep], &[], &options()).contains("F001L01A01Z01C01.tif (32 bits)"));
-    let empty = ImageFile { name, pages: vec![] };
+    let empty = ImageFile { name, pages: vec![], ..ImageFile::default() };
     assert!(refusal(&[empty], &[], &options()).contains("without any image in them: x_B03"));
 }
 
 #[test]
 fn files_of_several_pages_are_refused() {
-    let several = ImageFile { name: "x_B03_T0001F001L01A01Z01C01.tif".to_string(), pages: vec![PAGE; 3] };
+    let several = ImageFile {
+        name: "x_B03_T0001F001L01A01Z01C01.tif".to_string(),
+        pages: vec![PAGE; 3],
+        ..ImageFile::default()
+    };
     let error = refusal(&[several], &[], &options());
     assert!(error.contains("wanted one page per file: x_B03_T0001F001L01A01Z01C01.tif (3 pages)"), "{error}");
 }

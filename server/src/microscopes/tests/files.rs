@@ -28,8 +28,8 @@ fn names_are_secured_as_clients_know_it() {
 }
 
 #[test]
-fn cellvoyager_is_offered_and_found_by_its_exact_name() {
-    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager"]);
+fn microscope_types_are_offered_and_found_by_their_exact_names() {
+    assert_eq!(ALL.iter().map(|m| m.name()).collect::<Vec<_>>(), ["cellvoyager", "metamorph", "visiview"]);
     assert!(find("cellvoyager").is_some());
     assert!(find("CellVoyager").is_none());
     assert!(find("axio").is_none());
@@ -56,7 +56,9 @@ fn files_are_classified_by_a_case_sensitive_search() {
         ("MeasurementData.mlf.txt", neither),
         ("SC_BP445-45_40x_M10_CH01.tif", neither),
         ("DC_sCMOS#1_CAM1.tif", neither),
-        ("x.mes", neither),
+        ("x.mes", metadata),
+        ("x.companion.ome", metadata),
+        ("MeasurementData.OME.XML", metadata),
         ("x.wpi", neither),
         ("", neither),
     ];
@@ -70,7 +72,7 @@ fn files_are_classified_by_a_case_sensitive_search() {
 fn metadata_pattern_says_what_is_accepted() {
     for microscope in ALL {
         let shown = regex::Regex::new(microscope.metadata_pattern()).expect("valid pattern");
-        for name in ["a.mlf", "a.mrf", "a.mlfx", "mlf", ".mrf", "a.MRF", "a.mes", ""] {
+        for name in ["a.mlf", "a.mrf", "a.mlfx", "mlf", ".mrf", "a.MRF", "a.mes", "a.nd", "a.ND", "nd", ""] {
             assert_eq!(microscope.is_metadata(name), shown.is_match(name), "{name}");
         }
     }

@@ -5,9 +5,13 @@ mod demands;
 mod demo_plate;
 mod files;
 mod grids;
+mod metamorph;
 mod naming;
+mod ome;
+mod outcomes;
 mod plans;
 mod real_data;
+mod visiview;
 mod xml_limits;
 
 /// The builder of made-up plates, shared with the tests of the workspace.
@@ -26,7 +30,7 @@ use builder::{PlaneId, PlateFiles};
 const PAGE: PageSize = PageSize { height: 24, width: 32, bit_depth: 16 };
 
 fn image(name: &str) -> ImageFile {
-    ImageFile { name: name.to_string(), pages: vec![PAGE] }
+    ImageFile { name: name.to_string(), pages: vec![PAGE], ..ImageFile::default() }
 }
 
 fn metadata(name: &str, text: &str) -> MetadataFile {

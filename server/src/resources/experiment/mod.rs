@@ -13,7 +13,7 @@ use crate::microscopes;
 use crate::microscopes::PlateFormat;
 use crate::resources::image::pruning::Pruned;
 use crate::resources::workflow::queries as workflows;
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 use crate::workflow::WorkflowType;
 
 /// Gap between neighbouring wells on the map, in pixels; plates are twice as far apart.
@@ -24,16 +24,19 @@ pub const WELL_SPACER_PX: i64 = 500;
 pub enum AcquisitionMode {
     /// Further acquisitions are further time points.
     Basic,
+    /// Every acquisition and time point is a cycle of staining with channels of its own.
+    Multiplexing,
 }
 
 impl AcquisitionMode {
     /// All modes.
-    pub const ALL: &[Self] = &[Self::Basic];
+    pub const ALL: &[Self] = &[Self::Basic, Self::Multiplexing];
 
     /// Name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Basic => "basic",
+            Self::Multiplexing => "multiplexing",
         }
     }
 }
@@ -73,6 +76,18 @@ pub struct Experiment {
     pub well_spacer_size: i64,
     /// The stored workflow description as JSON, if a client stored one.
     pub workflow_description: Option<String>,
+}
+
+impl Experiment {
+    /// How its acquisitions relate.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for a mode that this version does not know.
+    pub fn acquisition_mode(&self) -> Result<AcquisitionMode, StoreError> {
+        let mode = AcquisitionMode::ALL.iter().find(|mode| mode.name() == self.plate_acquisition_mode);
+        let unknown = || StoreError::Corrupt(format!("acquisition mode {:?}", self.plate_acquisition_mode));
+        mode.copied().ok_or_else(unknown)
+    }
 }
 
 /// An experiment to create, all values checked.

@@ -1,7 +1,9 @@
 //! Files that lie on the server already: an acquisition is linked to their directory instead of having them
 //! uploaded. Nothing is copied, and nothing there is ever changed or deleted.
 //!
-//! Only directories below the configured import roots can be linked, whatever links lead out of them.
+//! Only directories below the configured import roots can be linked, whatever links lead out of them. Folders that the
+//! microscope type makes itself ([`MicroscopeType::is_folder`]) are entered, two deep at most; their files are named
+//! with the folder, as `TimePoint_1/ZStep_2/x.tif`. Other folders are left alone.
 
 use std::fs;
 use std::io;
@@ -36,8 +38,12 @@ pub struct LinkReport {
     pub ignored: usize,
 }
 
+/// How deep folders of a microscope type lie in each other.
+const MAX_DEPTH: usize = 2;
+
 /// A file of the directory.
 struct Found {
+    /// Path within the directory.
     name: String,
     size: u64,
 }
@@ -64,11 +70,11 @@ pub async fn link(
     environment: &Environment,
     import_roots: &[PathBuf],
     (experiment, acquisition): (i64, i64),
-    microscope: &dyn MicroscopeType,
+    microscope: &'static dyn MicroscopeType,
     path: PathBuf,
 ) -> Result<LinkReport, FileError> {
     let roots = import_roots.to_vec();
-    let (directory, found) = tokio::task::spawn_blocking(move || list(&roots, &path))
+    let (directory, found) = tokio::task::spawn_blocking(move || list(&roots, &path, microscope))
         .await
         .map_err(|panic| StoreError::Corrupt(format!("listing a directory failed: {panic}")))??;
     let mut tx = environment.db.write().await?;
@@ -110,9 +116,13 @@ pub async fn link(
     Ok(report)
 }
 
-/// The directory at `path` without links in its name, and the files in it: no hidden ones, no directories, nothing
-/// that a link takes from outside the import roots.
-fn list(import_roots: &[PathBuf], path: &Path) -> Result<(String, Vec<Found>), LinkError> {
+/// The directory at `path` without links in its name, and the files in it and in the microscope's folders: no hidden
+/// ones, nothing that a link takes from outside the import roots.
+fn list(
+    import_roots: &[PathBuf],
+    path: &Path,
+    microscope: &dyn MicroscopeType,
+) -> Result<(String, Vec<Found>), LinkError> {
     let outside = || {
         LinkError::Outside(match import_roots {
             [] => "no directory can be linked: the setting `import_roots` names none".to_owned(),
@@ -137,14 +147,22 @@ fn list(import_roots: &[PathBuf], path: &Path) -> Result<(String, Vec<Found>), L
         LinkError::Directory(format!("the name of {} is not valid UTF-8", directory.display()))
     })?;
     let mut found = Vec::new();
-    for entry in fs::read_dir(&directory).map_err(unreadable)? {
-        let entry = entry.map_err(unreadable)?;
-        let Ok(name) = entry.file_name().into_string() else { continue };
-        // A link that leads nowhere, or out of the import roots, is no file.
-        let Ok(real) = entry.path().canonicalize() else { continue };
-        let Ok(metadata) = real.metadata() else { continue };
-        if metadata.is_file() && below(&real) && !name.starts_with('.') {
-            found.push(Found { name, size: metadata.len() });
+    let mut folders = vec![(directory.clone(), String::new(), 0)];
+    while let Some((folder, prefix, depth)) = folders.pop() {
+        for entry in fs::read_dir(&folder).map_err(unreadable)? {
+            let entry = entry.map_err(unreadable)?;
+            let Ok(name) = entry.file_name().into_string() else { continue };
+            // A link that leads nowhere, or out of the import roots, is no file.
+            let Ok(real) = entry.path().canonicalize() else { continue };
+            let Ok(metadata) = real.metadata() else { continue };
+            if name.starts_with('.') || !below(&real) {
+                continue;
+            }
+            if metadata.is_file() {
+                found.push(Found { name: format!("{prefix}{name}"), size: metadata.len() });
+            } else if metadata.is_dir() && depth < MAX_DEPTH && microscope.is_folder(&name) {
+                folders.push((entry.path(), format!("{prefix}{name}/"), depth + 1));
+            }
         }
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::IntoResponse;
 
-use super::{PlaneNames, queries};
+use super::{PlaneNames, Treatment, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
@@ -53,7 +53,7 @@ impl<'a> PlaneNames<'a> {
         ("well_pos_x" = i64, Query), ("well_pos_y" = i64, Query),
         ("tpoint" = i64, Query), ("zplane" = i64, Query),
         ("correct" = Option<bool>, Query, description = "Correct the illumination"),
-        ("align" = Option<bool>, Query, description = "Accepted; there are no shifts to apply yet")),
+        ("align" = Option<bool>, Query, description = "Move it by its shift in the latest alignment, and cut what not all cycles of the site have")),
     responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 400), (status = 403),
         (status = 404, description = "No such image, or no statistics to correct it with")))]
 pub async fn get_image_file(
@@ -68,8 +68,9 @@ pub async fn get_image_file(
     let known = queries::channel_names(&mut app.environment.db.read().await?, experiment, channel).await?;
     let (experiment_name, channel_name) =
         known.ok_or_else(|| ApiError::not_found(format!("channel {channel}")))?;
-    let corrected = query.flag(&["correct", "illumcorr"]);
-    let plane = super::read(&app.environment, experiment, channel, &names, corrected).await?;
+    let treatment =
+        Treatment { corrected: query.flag(&["correct", "illumcorr"]), aligned: query.flag(&["align"]) };
+    let plane = super::read(&app.environment, experiment, channel, &names, treatment).await?;
     let png = app.environment.compute.interactive(move |_| encode::png(&plane)).await;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),

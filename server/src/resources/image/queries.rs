@@ -5,9 +5,11 @@ use crate::resources::layer::StatisticsFile;
 use crate::storage::images::PlaneIndex;
 use crate::store::{Result, StoreError, Tx, execute, fetch_all, fetch_optional};
 
+/// A plane as selected by [`plane_columns`].
 #[derive(sqlx::FromRow)]
-struct PlaneRow {
+pub struct PlaneRow {
     site_id: i64,
+    cycle_id: i64,
     plate_id: i64,
     image_generation: i64,
     field: String,
@@ -16,6 +18,15 @@ struct PlaneRow {
     z_index: i64,
     stored: bool,
 }
+
+/// The columns of a [`PlaneRow`], from `channel_images` and `plates`.
+macro_rules! plane_columns {
+    () => {
+        "channel_images.site_id, channel_images.cycle_id, plates.id as plate_id, plates.image_generation, field,
+             t_index, c_index, z_index, stored"
+    };
+}
+pub(crate) use plane_columns;
 
 impl TryFrom<PlaneRow> for StoredPlane {
     type Error = StoreError;
@@ -27,6 +38,7 @@ impl TryFrom<PlaneRow> for StoredPlane {
         Ok(Self {
             index: PlaneIndex { t: index(row.t_index)?, c: index(row.c_index)?, z: index(row.z_index)? },
             site_id: row.site_id,
+            cycle_id: row.cycle_id,
             plate_id: row.plate_id,
             image_generation: row.image_generation,
             field: row.field,
@@ -49,9 +61,10 @@ pub async fn planes_of_well(
     let rows = fetch_all!(
         tx,
         PlaneRow,
-        "select channel_images.site_id, plates.id as plate_id, plates.image_generation, field,
-             t_index, c_index, z_index, stored
-         from wells
+        concat!(
+            "select ",
+            plane_columns!(),
+            " from wells
          join plates on plates.id = wells.plate_id
          cross join sites
          cross join channel_images
@@ -61,7 +74,8 @@ pub async fn planes_of_well(
              and channel_images.channel_id = $1
              and channel_images.tpoint = $2
              and channel_images.zplane = $3
-         order by channel_images.site_id, channel_images.cycle_id",
+         order by channel_images.site_id, channel_images.cycle_id"
+        ),
         channel,
         tpoint,
         zplane,
@@ -82,9 +96,10 @@ pub async fn find_plane(
     let row = fetch_optional!(
         tx,
         PlaneRow,
-        "select channel_images.site_id, plates.id as plate_id, plates.image_generation, field,
-             t_index, c_index, z_index, stored
-         from plates
+        concat!(
+            "select ",
+            plane_columns!(),
+            " from plates
          join wells on wells.plate_id = plates.id
          join sites on sites.well_id = wells.id
          join channel_images on channel_images.site_id = sites.id
@@ -97,7 +112,8 @@ pub async fn find_plane(
              and channel_images.channel_id = $6
              and cycles.cycle_index = $7
              and channel_images.tpoint = $8
-             and channel_images.zplane = $9",
+             and channel_images.zplane = $9"
+        ),
         experiment,
         names.plate,
         names.well,
@@ -132,7 +148,7 @@ pub async fn current_statistics(tx: &mut Tx, channel: i64) -> Result<Option<Stat
         StatisticsFile,
         "select id, file
          from illumination_statistics
-         where channel_id = $1
+         where channel_id = $1 and part is null
          order by id desc
          limit 1",
         channel

@@ -14,6 +14,7 @@ use tm_engine::kernels::illumination::Correction;
 use super::layout::{LayoutError, MapLayout, Spacing};
 use super::{LayerSource, MapError, StatisticsFile, queries};
 use crate::environment::Environment;
+use crate::resources::alignment::{Shifts, queries as alignments};
 use crate::resources::image::{StoredPlane, queries as images};
 use crate::storage::statistics;
 
@@ -24,6 +25,8 @@ const LAYOUTS: u64 = 64;
 const LAYERS: u64 = 10_000;
 /// Planes, not wells.
 const PLANES: u64 = 200_000;
+/// Shifts, not alignments.
+const SHIFTS: u64 = 4_000_000;
 /// A correction of a camera image of 2160×2560 pixels takes 44 MB.
 const CORRECTION_BYTES: u64 = 1 << 29;
 
@@ -82,6 +85,7 @@ pub struct Maps {
     layers: Cache<i64, Arc<LayerView>>,
     wells: Cache<WellKey, Arc<[StoredPlane]>>,
     corrections: Cache<i64, Arc<Correction>>,
+    alignments: Cache<i64, Arc<Shifts>>,
 }
 
 impl Default for Maps {
@@ -90,11 +94,13 @@ impl Default for Maps {
         let bytes = |_: &i64, correction: &Arc<Correction>| {
             u32::try_from(correction.size().area() * 2 * size_of::<f32>()).unwrap_or(u32::MAX)
         };
+        let shifts = |_: &i64, shifts: &Arc<Shifts>| u32::try_from(1 + shifts.len()).unwrap_or(u32::MAX);
         Self {
             layouts: Cache::new(LAYOUTS),
             layers: Cache::builder().max_capacity(LAYERS).time_to_live(FRESH_FOR).build(),
             wells: Cache::builder().max_capacity(PLANES).weigher(planes).time_to_live(FRESH_FOR).build(),
             corrections: Cache::builder().max_capacity(CORRECTION_BYTES).weigher(bytes).build(),
+            alignments: Cache::builder().max_capacity(SHIFTS).weigher(shifts).build(),
         }
     }
 }
@@ -173,7 +179,7 @@ impl Maps {
         };
         let (key, layout) = keyed.unzip();
         let mut hasher = DefaultHasher::new();
-        (source.limits, &source.statistics, key).hash(&mut hasher);
+        (source.limits, &source.statistics, source.alignment, key).hash(&mut hasher);
         Ok(LayerView { source, layout, version: hasher.finish() })
     }
 
@@ -200,6 +206,26 @@ impl Maps {
             self.wells.insert(key, planes.clone()).await;
         }
         Ok(planes)
+    }
+
+    /// The shifts that a layer's images are moved by; none at all without an alignment.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn shifts(
+        &self,
+        environment: &Environment,
+        source: &LayerSource,
+    ) -> Result<Arc<Shifts>, MapError> {
+        let Some(alignment) = source.alignment else { return Ok(Arc::default()) };
+        if let Some(shifts) = self.alignments.get(&alignment).await {
+            return Ok(shifts);
+        }
+        // What a layer refers to is complete and never changes.
+        let mut tx = environment.db.read().await?;
+        let shifts = Arc::new(alignments::lookup(&mut tx, alignment).await?);
+        self.alignments.insert(alignment, shifts.clone()).await;
+        Ok(shifts)
     }
 
     /// The correction that a set of statistics stands for.

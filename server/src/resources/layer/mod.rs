@@ -78,6 +78,8 @@ pub struct LayerSource {
     pub limits: Limits,
     /// The statistics its pixels are corrected with, if any.
     pub statistics: Option<StatisticsFile>,
+    /// Row id of the alignment its images are moved by, if any.
+    pub alignment: Option<i64>,
 }
 
 /// A set of illumination statistics.
@@ -119,6 +121,16 @@ impl MapError {
             Self::Store(error) => matches!(**error, StoreError::Full(_)),
             Self::Storage(error) => error.is_storage_full(),
             Self::NotFound(_) | Self::Layout(_) | Self::Engine(_) | Self::Compute(_) => false,
+        }
+    }
+
+    /// Whether the same work may succeed when it is tried again.
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Store(error) => matches!(**error, StoreError::Driver(_)),
+            Self::Storage(error) => matches!(**error, StorageError::Io(_)) && !error.is_storage_full(),
+            Self::Compute(_) => true,
+            Self::NotFound(_) | Self::Layout(_) | Self::Engine(_) => false,
         }
     }
 }

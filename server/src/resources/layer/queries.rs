@@ -43,6 +43,7 @@ struct SourceRow {
     max_intensity: i64,
     statistics_id: Option<i64>,
     statistics_file: Option<String>,
+    alignment_id: Option<i64>,
 }
 
 impl TryFrom<SourceRow> for LayerSource {
@@ -63,6 +64,7 @@ impl TryFrom<SourceRow> for LayerSource {
                 .statistics_id
                 .zip(row.statistics_file)
                 .map(|(id, file)| StatisticsFile { id, file }),
+            alignment: row.alignment_id,
             channel_name: row.channel_name,
             tpoint: row.tpoint,
             zplane: row.zplane,
@@ -77,7 +79,7 @@ pub async fn find_source(tx: &mut Tx, layer: i64) -> Result<Option<LayerSource>>
         SourceRow,
         "select channel_layers.id, channels.experiment_id, channel_layers.channel_id,
              channels.name as channel_name, tpoint, zplane, bit_depth, min_intensity, max_intensity,
-             statistics_id, illumination_statistics.file as statistics_file
+             statistics_id, illumination_statistics.file as statistics_file, alignment_id
          from channel_layers
          join channels on channels.id = channel_layers.channel_id
          left join illumination_statistics on illumination_statistics.id = channel_layers.statistics_id

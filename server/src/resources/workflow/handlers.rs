@@ -1,21 +1,26 @@
-//! HTTP of workflows: describe, submit, watch.
+//! HTTP of workflows: describe, submit, watch, kill.
+
+use std::convert::Infallible;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::events::{Watched, changes};
 use super::queries;
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult, ErrorKind};
 use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, ok, parse_id};
-use crate::resources::experiment::{authorize, queries as experiments};
+use crate::resources::experiment::{Experiment, authorize, queries as experiments};
 use crate::workflow::description::WorkflowDescription;
 use crate::workflow::task::{TaskStatus, TaskTree, tree};
-use crate::workflow::{JobFilter, SubmitError, WorkflowType};
+use crate::workflow::{JobFilter, Part, SubmitError, WorkflowType};
 
 /// Levels of the task tree that are shown unless asked otherwise: down to steps.
 const DEFAULT_DEPTH: usize = 2;
@@ -41,6 +46,26 @@ pub struct SubmitWorkflow {
 }
 
 impl RequestBody for SubmitWorkflow {
+    const REQUIRED: &'static [&'static str] = &[];
+}
+
+/// A part of a workflow to run again.
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct ResubmitWorkflow {
+    /// What to run; the stored description when absent.
+    #[schema(value_type = Option<Object>)]
+    description: Option<Value>,
+    /// The active stage to begin with, counting from 0; as many as there were means a further one. 0 when neither
+    /// this nor `stage_name` is given.
+    index: Option<i64>,
+    /// The active stage to begin with, by name.
+    stage_name: Option<String>,
+    /// Run only the jobs that failed or were killed, and what comes after them; alone.
+    #[serde(default)]
+    failed_only: Option<bool>,
+}
+
+impl RequestBody for ResubmitWorkflow {
     const REQUIRED: &'static [&'static str] = &[];
 }
 
@@ -72,7 +97,7 @@ pub async fn get_description(
     Path(experiment): Path<String>,
 ) -> ApiResult<impl IntoResponse> {
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
-    Ok(data(stored_description(&app, experiment).await?.to_json()))
+    Ok(data(stored_description(&find(&app, experiment).await?)?.to_json()))
 }
 
 /// Check a workflow description and keep it.
@@ -110,15 +135,53 @@ pub async fn submit_workflow(
     let given = body.description.as_ref().map(WorkflowDescription::parse).transpose();
     let given = given.map_err(ApiError::malformed)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
-    let description = match given {
-        Some(description) => description,
-        None => stored_description(&app, experiment).await?,
-    };
-    let experiment = experiments::find(&mut app.environment.db.read().await?, experiment)
-        .await?
-        .ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))?;
+    let experiment = find(&app, experiment).await?;
+    let description = given.map_or_else(|| stored_description(&experiment), Ok)?;
     let submission_id = app.workflows.submit(&experiment, user.id, &description).await?;
     Ok(Json(Submitted { message: "ok", submission_id }))
+}
+
+/// Run a part of the latest workflow again: from a stage on, with a further stage, or only what failed.
+#[utoipa::path(post, path = "/api/experiments/{experiment_id}/workflow/resubmit", tag = "workflow",
+    params(("experiment_id" = String, Path)), request_body = ResubmitWorkflow,
+    responses((status = 200, body = Submitted), (status = 400), (status = 403),
+        (status = 404, description = "No such experiment, or nothing was submitted for it"),
+        (status = 409, description = "A workflow of this experiment runs already"),
+        (status = 507, description = "No space left")))]
+pub async fn resubmit_workflow(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(experiment): Path<String>,
+    JsonBody(body): JsonBody<ResubmitWorkflow>,
+) -> ApiResult<impl IntoResponse> {
+    let failed_only = body.failed_only.unwrap_or(false);
+    if failed_only && body.description.is_some() {
+        return Err(ApiError::malformed("`failed_only` runs what was submitted: no `description` with it"));
+    }
+    let part = Part::new(body.index, body.stage_name, failed_only).map_err(ApiError::malformed)?;
+    let given = body.description.as_ref().map(WorkflowDescription::parse).transpose();
+    let given = given.map_err(ApiError::malformed)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
+    let experiment = find(&app, experiment).await?;
+    let description = given.map_or_else(|| stored_description(&experiment), Ok)?;
+    let submission_id = app.workflows.resubmit(&experiment, &description, part).await?;
+    Ok(Json(Submitted { message: "ok", submission_id }))
+}
+
+/// Kill the latest workflow. Waiting jobs end at once, running ones at their next safe point; the answer comes once
+/// all have ended, or after ten seconds. A workflow that is over stays as it is.
+#[utoipa::path(post, path = "/api/experiments/{experiment_id}/workflow/kill", tag = "workflow",
+    params(("experiment_id" = String, Path)),
+    responses((status = 200, body = Message), (status = 403),
+        (status = 404, description = "No such experiment, or nothing was submitted for it")))]
+pub async fn kill_workflow(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(experiment): Path<String>,
+) -> ApiResult<impl IntoResponse> {
+    let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
+    app.workflows.kill(experiment).await?;
+    Ok(ok())
 }
 
 /// The task tree of the latest submission; null when there is none.
@@ -132,20 +195,36 @@ pub async fn get_status(
     Path(experiment): Path<String>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    let depth = query.number::<i64>("depth")?;
+    let depth = depth_of(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
-    // A negative depth shows not even the root.
-    let depth = match depth {
-        Some(depth) if depth < 0 => return Ok(data(None)),
-        Some(depth) => usize::try_from(depth).unwrap_or(usize::MAX),
-        None => DEFAULT_DEPTH,
-    };
     let mut tx = app.environment.db.read().await?;
-    let Some(submission) = queries::latest_submission(&mut tx, experiment).await? else {
-        return Ok(data(None));
-    };
+    let latest = queries::latest_submission(&mut tx, experiment).await?;
+    let (Some(submission), Some(depth)) = (latest, depth) else { return Ok(data(None)) };
     let tasks = queries::tasks_of(&mut tx, submission).await?;
     Ok(data(tree(&tasks, depth)))
+}
+
+/// The task tree of the latest submission as server-sent events named `status`: now, and whenever it has changed,
+/// twice a second at most. The data of each is what `status` answers below `data`. The stream ends when the workflow
+/// is over, and after an hour; then ask again.
+#[utoipa::path(get, path = "/api/experiments/{experiment_id}/workflow/events", tag = "workflow",
+    params(("experiment_id" = String, Path),
+        ("depth" = Option<i64>, Query, description = "Levels below the workflow; 2 shows steps")),
+    responses((status = 200, content_type = "text/event-stream", body = String), (status = 400), (status = 403),
+        (status = 404), (status = 503, description = "Too many clients watch already")))]
+pub async fn watch_status(
+    State(app): State<App>,
+    user: AuthUser,
+    Path(experiment): Path<String>,
+    query: Query,
+) -> ApiResult<impl IntoResponse> {
+    let depth = depth_of(&query)?;
+    let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
+    let watched = Watched { user: user.id, experiment, depth };
+    let changes = changes(app.environment, app.workflows, &app.watchers, watched).await?;
+    let events = changes.map(|status| Ok::<_, Infallible>(Event::default().event("status").data(status)));
+    // A reverse proxy must not gather events before it passes them on.
+    Ok(([("x-accel-buffering", "no")], Sse::new(events).keep_alive(KeepAlive::default())))
 }
 
 /// Jobs of one step of the latest submission.
@@ -199,10 +278,22 @@ pub async fn get_job_log(
     Ok(data(JobLogBody { stdout, stderr }))
 }
 
-async fn stored_description(app: &App, experiment: i64) -> ApiResult<WorkflowDescription> {
-    let experiment = experiments::find(&mut app.environment.db.read().await?, experiment)
+/// How many levels below the workflow to show; `None` for not even the workflow.
+fn depth_of(query: &Query) -> ApiResult<Option<usize>> {
+    Ok(match query.number::<i64>("depth")? {
+        Some(depth) if depth < 0 => None,
+        Some(depth) => Some(usize::try_from(depth).unwrap_or(usize::MAX)),
+        None => Some(DEFAULT_DEPTH),
+    })
+}
+
+async fn find(app: &App, experiment: i64) -> ApiResult<Experiment> {
+    experiments::find(&mut app.environment.db.read().await?, experiment)
         .await?
-        .ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))?;
+        .ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))
+}
+
+fn stored_description(experiment: &Experiment) -> ApiResult<WorkflowDescription> {
     if let Some(text) = &experiment.workflow_description {
         let value: Value = serde_json::from_str(text).map_err(ApiError::internal)?;
         return WorkflowDescription::parse(&value).map_err(ApiError::internal);
@@ -217,6 +308,7 @@ impl From<SubmitError> for ApiError {
         match error {
             SubmitError::Description(message) => Self::malformed(message),
             SubmitError::Running => Self::conflict(error.to_string()),
+            SubmitError::NothingSubmitted => Self::new(ErrorKind::ResourceNotFound, error.to_string()),
             SubmitError::Stopping => Self::new(ErrorKind::ServiceUnavailable, error.to_string()),
             SubmitError::Storage(error) => error.into(),
             SubmitError::Store(error) => error.into(),

@@ -7,8 +7,8 @@
 //! What is accepted is what cameras write: 8 or 16 bits of grey per pixel. Everything else (colour,
 //! floats, 32 bits, signed values, bilevel images) is refused with a sentence that says what it was.
 
+mod chunks;
 mod ifd;
-mod lzw;
 mod overlay;
 mod png;
 mod tiff;
@@ -51,7 +51,7 @@ pub struct PageInfo {
 /// What the headers of an image file say.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageFileInfo {
-    /// The pages in file order; a PNG has one.
+    /// The pages in file order: the planes of a stack, the directories of another TIFF; a PNG has one.
     pub pages: Vec<PageInfo>,
     /// TIFF `ImageDescription` of the first page (OME-XML, for instance).
     pub description: Option<String>,

@@ -1,9 +1,13 @@
 //! TIFF pages: which are readable, and their pixels.
 //!
-//! The pixels are decoded by the `tiff` crate, but for LZW (see [`super::lzw`]). Three things are done here, before it sees the file:
+//! The pixels are decoded by the `tiff` crate, but for LZW and stacks (see [`super::chunks`]). Three things are done here, before it sees the file:
 //! every number it relies on is checked, a page of a long file is found without decoding the pages
 //! before it, and palettes of greys are applied (the crate knows none). It is shown the file through
 //! an [`Overlay`] in which the wanted page is the first and a palette image is a plain grey one.
+//!
+//! A MetaMorph or VisiView stack (STK) has one directory for all its planes: tag 33629 has one value per
+//! plane, the directory describes the first, and the others follow its strips, each as long as the first
+//! (MetaMorph Stack format, Molecular Devices). Its planes are pages like those of other files.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -14,7 +18,7 @@ use tm_engine::image::{GreyPlane, Plane, Size};
 
 use super::ifd::{Directory, Header, Source};
 use super::overlay::Overlay;
-use super::{Fault, ImageFileInfo, PageInfo, ReadLimits, check_pixels, lzw};
+use super::{Fault, ImageFileInfo, PageInfo, ReadLimits, check_pixels, chunks};
 
 const IMAGE_WIDTH: u16 = 256;
 const IMAGE_LENGTH: u16 = 257;
@@ -35,8 +39,10 @@ const TILE_OFFSETS: u16 = 324;
 const TILE_BYTE_COUNTS: u16 = 325;
 const EXTRA_SAMPLES: u16 = 338;
 const SAMPLE_FORMAT: u16 = 339;
+/// One value per plane of a stack; the values themselves say nothing that is needed.
+const STACK_PLANES: u16 = 33629;
 
-const UNCOMPRESSED: u64 = 1;
+pub(super) const UNCOMPRESSED: u64 = 1;
 const LZW: u64 = 5;
 const PACKBITS: u64 = 32773;
 const BLACK_IS_ZERO: u64 = 1;
@@ -52,7 +58,7 @@ pub(super) struct Page {
     /// Depth of the stored samples: 8 or 16.
     pub(super) stored_bits: u8,
     palette: Option<Palette>,
-    compression: u64,
+    pub(super) compression: u64,
     /// Whether samples are stored as differences.
     pub(super) predicted: bool,
     pub(super) white_is_zero: bool,
@@ -92,7 +98,8 @@ pub(super) fn inspect(file: File, limits: &ReadLimits) -> Result<ImageFileInfo, 
     let header = Header::read(&mut source)?;
     let directories = header.directories(&mut source, limits, None)?;
     let description = directories[0].text(IMAGE_DESCRIPTION, limits, &mut source)?;
-    let mut pages = Vec::with_capacity(directories.len());
+    let planes = stack_planes(&directories, limits)?;
+    let mut pages = Vec::with_capacity(directories.len().max(planes));
     for directory in directories {
         let page = check_page(directory, &mut source, limits)?;
         pages.push(PageInfo {
@@ -100,22 +107,65 @@ pub(super) fn inspect(file: File, limits: &ReadLimits) -> Result<ImageFileInfo, 
             width: page.size.width as u32,
             bit_depth: page.bit_depth(),
         });
+        if planes > 1 {
+            // The last plane lies behind all others.
+            stack_plane(page, planes - 1, &source)?;
+        }
+    }
+    if let [first] = pages[..] {
+        pages.resize(planes, first);
     }
     Ok(ImageFileInfo { pages, description })
+}
+
+/// Number of planes that the only directory of a stack stands for; 1 for other files.
+fn stack_planes(directories: &[Directory], limits: &ReadLimits) -> Result<usize, Fault> {
+    let [only] = directories else { return Ok(1) };
+    let planes = only.count(STACK_PLANES).max(1);
+    usize::try_from(planes).ok().filter(|planes| *planes <= limits.max_pages).ok_or_else(|| {
+        Fault::TooLarge(format!("a stack of {planes} planes, {} are allowed", limits.max_pages))
+    })
+}
+
+/// Plane `plane` of the stack whose first plane is `first`.
+fn stack_plane(first: Page, plane: usize, source: &Source<impl Read + Seek>) -> Result<Page, Fault> {
+    if first.compression != UNCOMPRESSED || first.directory.contains(TILE_OFFSETS) {
+        return Err(Fault::Unsupported(
+            "a stack with compressed planes or tiles, plain strips are wanted".into(),
+        ));
+    }
+    let chunks = &first.chunks;
+    let start = chunks.offsets.iter().copied().min().unwrap_or(0);
+    let ends = chunks.offsets.iter().zip(&chunks.counts).map(|(offset, count)| offset + count);
+    let length = ends.max().unwrap_or(0) - start;
+    let shift = (plane as u64)
+        .checked_mul(length)
+        .filter(|shift| start.checked_add(*shift).is_some_and(|moved| source.holds(moved, length)))
+        .ok_or_else(|| {
+            Fault::Malformed(format!("plane {plane} of a stack lies beyond the end of the file"))
+        })?;
+    let offsets = chunks.offsets.iter().map(|offset| offset + shift).collect();
+    Ok(Page { chunks: Chunks { offsets, counts: chunks.counts.clone(), ..first.chunks }, ..first })
 }
 
 pub(super) fn read_plane(file: File, page: usize, limits: &ReadLimits) -> Result<GreyPlane, Fault> {
     let mut source = Source::new(BufReader::with_capacity(1 << 16, file))?;
     let header = Header::read(&mut source)?;
-    let directories = header.directories(&mut source, limits, Some(page))?;
-    let count = directories.len();
-    let directory = directories
-        .into_iter()
-        .nth(page)
-        .ok_or_else(|| Fault::Malformed(format!("page {page} is wanted, the file has {count}")))?;
-    let page = check_page(directory, &mut source, limits)?;
-    let pixels = if page.compression == LZW {
-        let wide = lzw::decode(&mut source, &page)?;
+    let mut directories = header.directories(&mut source, limits, Some(page))?;
+    let planes = stack_planes(&directories, limits)?;
+    let count = directories.len().max(planes);
+    if page >= count {
+        return Err(Fault::Malformed(format!("page {page} is wanted, the file has {count}")));
+    }
+    let stacked = planes > 1;
+    let directory = directories.swap_remove(if stacked { 0 } else { page });
+    let mut found = check_page(directory, &mut source, limits)?;
+    if stacked {
+        found = stack_plane(found, page, &source)?;
+    }
+    let page = found;
+    let pixels = if stacked || page.compression == LZW {
+        let wide = chunks::decode(&mut source, &page)?;
         match page.stored_bits {
             8 => DecodingResult::U8(wide.into_iter().map(|value| value as u8).collect()),
             _ => DecodingResult::U16(wide),
@@ -230,7 +280,7 @@ fn check_page(
         stored_bits,
         palette,
         compression,
-        predicted: predictor == 2,
+        predicted: predictor == 2 && !matches!(compression, UNCOMPRESSED | PACKBITS),
         white_is_zero: photometric == 0,
         chunks,
     })

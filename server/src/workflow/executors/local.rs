@@ -1,43 +1,57 @@
-//! Jobs in this process, as many at once as there are cores.
-
-use std::sync::Arc;
+//! Jobs in this process, as many at once as cores and memory allow.
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::sync::Semaphore;
 
-use super::Executor;
+use super::places::Places;
+use super::{Executor, Needs, Order};
 use crate::environment::Environment;
-use crate::workflow::job::{self, Halt};
+use crate::workflow::job::{self, Ended, Halt, Terms};
 use crate::workflow::stop::Stop;
 
 /// Runs jobs in this process.
 #[derive(Debug)]
 pub struct LocalExecutor {
     environment: Environment,
-    cores: usize,
-    free: Arc<Semaphore>,
+    limits: Needs,
+    places: Places,
     stop: Stop,
 }
 
 impl LocalExecutor {
-    /// An executor that uses at most `cores` cores at once.
-    pub fn new(environment: Environment, cores: usize, stop: Stop) -> Self {
-        Self { environment, cores, free: Arc::new(Semaphore::new(cores)), stop }
+    /// An executor that uses at most `limits` at once.
+    pub fn new(environment: Environment, limits: Needs, stop: Stop) -> Self {
+        Self { environment, limits, places: Places::new(limits), stop }
+    }
+
+    /// What a job gets that asks for `needs`: no more than there is.
+    fn granted(&self, needs: Needs) -> Needs {
+        Needs {
+            cores: needs.cores.clamp(1, self.limits.cores),
+            memory_mb: needs.memory_mb.min(self.limits.memory_mb),
+        }
     }
 }
 
 impl Executor for LocalExecutor {
-    fn execute(&self, task: i64, cores: usize) -> BoxFuture<'_, Result<i64, Halt>> {
+    fn execute(&self, order: Order) -> BoxFuture<'_, Result<Ended, Halt>> {
         async move {
-            // A request for more than there is gets all there is.
-            let wanted = u32::try_from(cores.clamp(1, self.cores)).unwrap_or(u32::MAX);
-            let _cores = tokio::select! {
+            let granted = self.granted(order.needs);
+            let _place = tokio::select! {
                 biased;
                 () = self.stop.asked() => return Err(Halt::Stopping),
-                cores = self.free.acquire_many(wanted) => cores.map_err(|_| Halt::Stopping)?,
+                () = order.kill.cancelled() => return Err(Halt::Killed),
+                place = self.places.take(order.submission, granted) => place,
             };
-            job::run(&self.environment, task, &self.stop).await
+            let lowered = (granted != order.needs).then(|| {
+                format!(
+                    "asked for {} cores and {} MB of memory; the machine's limits allow {} cores and {} MB",
+                    order.needs.cores, order.needs.memory_mb, granted.cores, granted.memory_mb
+                )
+            });
+            let terms =
+                Terms { stop: &self.stop, kill: &order.kill, remark: lowered.as_deref(), own_process: false };
+            job::run(&self.environment, order.task, terms).await
         }
         .boxed()
     }

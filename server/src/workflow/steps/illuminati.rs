@@ -17,6 +17,7 @@ use tm_engine::kernels::rescale::{Limits, clip_limits};
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, to_batch};
 use crate::failpoint;
+use crate::resources::alignment::queries as alignments;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::image::queries as images;
 use crate::resources::layer::MapLayout;
@@ -69,7 +70,7 @@ impl Step for Illuminati {
                 "align",
                 ArgumentKind::Flag,
                 Default::Flag(false),
-                "apply the shifts between cycles; there are none without an alignment step",
+                "move images by the shifts between cycles that the align step found",
             ),
             Argument::optional(
                 "illumcorr",
@@ -130,6 +131,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let displays = displays(job).await?;
+    let alignment = alignment_to_apply(job).await?;
     let keys = queries::layer_keys(&mut environment.db.read().await?, experiment).await?;
     environment.maps.forget(experiment).await;
     let layout = environment.maps.layout(environment, experiment).await?;
@@ -143,7 +145,8 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
             .get(&key.channel_id)
             .ok_or_else(|| StepError::Internal(format!("channel {} has no display", key.channel_id)))?;
         let (lower, upper) = (display.limits.lower.into(), display.limits.upper.into());
-        new.push(queries::insert_layer(&mut tx, &key, lower, upper, display.statistics).await?);
+        let statistics = display.statistics;
+        new.push(queries::insert_layer(&mut tx, &key, lower, upper, statistics, alignment).await?);
     }
     let to_i64 = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
     let (height, width, depth) = (to_i64(size.height), to_i64(size.width), to_i64(layout.depth()));
@@ -164,6 +167,18 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     }
     job.log.info(format!("{} layers of {size} pixels in {} zoom levels", new.len(), layout.depth()));
     batches(job, &layout, &new)
+}
+
+/// Row id of the alignment to move images by, if that is asked for.
+async fn alignment_to_apply(job: &JobContext) -> StepResult<Option<i64>> {
+    if !job.arguments.flag("align") {
+        return Ok(None);
+    }
+    let mut tx = job.environment.db.read().await?;
+    if let Some(current) = alignments::current(&mut tx, job.experiment.id).await? {
+        return Ok(Some(current.id));
+    }
+    Err(StepError::Input("`align` needs the shifts between cycles: run the align step first".to_owned()))
 }
 
 /// How every channel is shown.
@@ -279,6 +294,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { layer, blocks } = parse_batch(batch)?;
     for block in &blocks {
         job.environment.space.check()?;
+        job.stop.check()?;
         let report = pyramid::build_block(&job.environment, job.experiment.id, layer, *block).await?;
         failpoint::reached("illuminati block built");
         if report.missing > 0 {
@@ -297,6 +313,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let layers = queries::layer_ids(&mut environment.db.read().await?, job.experiment.id).await?;
     for layer in &layers {
         environment.space.check()?;
+        job.stop.check()?;
         pyramid::build_top(environment, job.experiment.id, *layer).await?;
         failpoint::reached("illuminati layer complete");
     }

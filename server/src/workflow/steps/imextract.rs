@@ -118,28 +118,38 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         copies.push(prepare(job, &directories, queries::plane(&mut tx, *id).await?)?);
     }
     drop(tx);
-    let worker = environment.clone();
+    let fields: Vec<String> = copies.iter().map(|copy| copy.plane.field.clone()).collect();
+    let (worker, stop) = (environment.clone(), job.stop.clone());
     let outcomes: Vec<StepResult<()>> = environment
         .compute
-        .batch(move |engine| copies.par_iter().map(|copy| extract(&worker, engine, copy)).collect())
+        .batch(move |engine| {
+            let copy = |copy: &Copy| {
+                stop.check()?;
+                extract(&worker, engine, copy)
+            };
+            copies.par_iter().map(copy).collect()
+        })
         .await?;
     failpoint::reached("imextract written");
     let mut stored = 0;
     let mut broken = Vec::new();
     let mut tx = job.write().await?;
     // A broken file is no reason to lose the others.
-    for (id, outcome) in planes.iter().zip(outcomes) {
+    for ((id, field), outcome) in planes.iter().zip(&fields).zip(outcomes) {
         match outcome {
             Ok(()) => {
                 queries::set_stored(&mut tx, *id).await?;
                 stored += 1;
             }
-            Err(error) => broken.push(error),
+            Err(error) => {
+                job.log.warn(format!("channel image {id} of field {field} is not stored: {error}"));
+                broken.push(error);
+            }
         }
     }
     tx.commit().await?;
     failpoint::reached("imextract committed");
-    job.log.info(format!("stored {stored} channel images"));
+    job.log.info(format!("stored {stored} of {} channel images", planes.len()));
     failure_of(broken).map_or(Ok(()), Err)
 }
 
@@ -175,7 +185,7 @@ fn extract(environment: &Environment, engine: &Engine, copy: &Copy) -> StepResul
     // Planes are projected as they are read, so that a deep stack takes no more memory than two planes.
     let mut projection: Option<GreyPlane> = None;
     for (path, page) in &copy.sources {
-        let plane = read_plane(path, *page, &limits).map_err(|error| StepError::Input(error.to_string()))?;
+        let plane = read_plane(path, *page, &limits).map_err(source::unreadable)?;
         projection = Some(match projection {
             None => plane,
             Some(so_far) => engine.project_max(&[so_far, plane])?,

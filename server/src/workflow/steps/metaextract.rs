@@ -4,6 +4,8 @@
 //! uploaded, metadata that cannot be read or name other files than there are, image files that are
 //! damaged or of a kind that is not supported.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use rayon::prelude::*;
@@ -12,10 +14,12 @@ use serde_json::Value;
 
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
-use crate::microscopes::check_files;
+use crate::microscopes::{HeaderFacts, Names, check_files, read_description};
 use crate::resources::workflow::queries;
-use crate::storage::readers::{ReadLimits, inspect};
+use crate::storage::readers::{ReadError, ReadLimits, inspect};
 use crate::workflow::job::JobContext;
+
+use super::source::StoredHeader;
 
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
@@ -97,15 +101,31 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { acquisition, files } = parse_batch(batch)?;
     let directories = source::directories(environment, job.experiment.id).await?;
     let directory = source::directory_of(&directories, acquisition)?.clone();
-    let headers: Vec<_> = environment
+    let stop = job.stop.clone();
+    let headers: Vec<Header> = environment
         .compute
         .batch(move |_| {
-            let limits = ReadLimits::default();
-            files.par_iter().map(|(id, name)| (*id, inspect(&directory.join(name), &limits))).collect()
+            let read = |(id, name): (i64, String)| {
+                stop.check()?;
+                Ok(Header::read(&directory, id, &name))
+            };
+            files.into_par_iter().map(read).collect::<StepResult<_>>()
         })
-        .await?;
-    let broken: Vec<_> =
-        headers.iter().filter_map(|(_, header)| header.as_ref().err()).map(ToString::to_string).collect();
+        .await??;
+    let mut read = Vec::with_capacity(headers.len());
+    let (mut broken, mut unclear) = (Vec::new(), Vec::new());
+    for header in headers {
+        unclear.extend(header.unclear);
+        match header.read.map_err(source::unreadable) {
+            Ok(stored) => read.push((header.id, stored)),
+            Err(StepError::Input(problem)) => {
+                job.log.warn(&problem);
+                broken.push(problem);
+            }
+            // Of this machine, and not of the file.
+            Err(other) => return Err(other),
+        }
+    }
     if !broken.is_empty() {
         let shown = &broken[..broken.len().min(NAMED_FILES)];
         return Err(StepError::Input(format!(
@@ -114,17 +134,43 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             shown.join("; ")
         )));
     }
+    let unclear: Names = unclear.into_iter().collect();
+    if unclear.count() > 0 {
+        job.log.warn(format!("descriptions of {} files cannot be read: {unclear}", unclear.count()));
+    }
     let mut tx = job.write().await?;
     let now = environment.now();
-    let mut count = 0;
-    for (id, header) in headers {
-        let Ok(header) = header else { continue };
+    let (count, mut pages) = (read.len(), 0);
+    for (id, header) in read {
         let text = serde_json::to_string(&header).map_err(|error| StepError::Internal(error.to_string()))?;
         queries::set_header(&mut tx, id, &text, now).await?;
-        count += 1;
+        pages += header.pages.len();
     }
     tx.commit().await?;
     failpoint::reached("metaextract committed");
-    job.log.info(format!("read the headers of {count} files"));
+    job.log.info(format!("read the headers of {count} files with {pages} planes"));
     Ok(())
+}
+
+/// What was read of one file.
+struct Header {
+    id: i64,
+    read: Result<StoredHeader, ReadError>,
+    /// What is wrong with a description that cannot be read: the pixels can.
+    unclear: Option<String>,
+}
+
+impl Header {
+    fn read(directory: &Path, id: i64, name: &str) -> Self {
+        let mut unclear = None;
+        let read = inspect(&directory.join(name), &ReadLimits::default()).map(|info| {
+            let facts = read_description(name, &info.description.unwrap_or_default());
+            let facts = facts.unwrap_or_else(|problem| {
+                unclear = Some(format!("{name} {problem}"));
+                HeaderFacts::default()
+            });
+            StoredHeader { pages: info.pages, facts }
+        });
+        Self { id, read, unclear }
+    }
 }

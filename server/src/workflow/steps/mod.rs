@@ -1,5 +1,6 @@
 //! The steps of workflows: one file each.
 
+pub mod align;
 pub mod corilla;
 pub mod illuminati;
 pub mod imextract;
@@ -14,6 +15,7 @@ use serde_json::Value;
 
 use super::arguments::{Argument, ArgumentKind, Default};
 use super::job::JobContext;
+use super::stop::Interruption;
 use crate::compute::ComputeError;
 use crate::resources::layer::MapError;
 use crate::storage::StorageError;
@@ -25,6 +27,7 @@ pub const ALL: &[&dyn Step] = &[
     &metaconfig::Metaconfig,
     &imextract::Imextract,
     &corilla::Corilla,
+    &align::Align,
     &illuminati::Illuminati,
 ];
 
@@ -39,19 +42,19 @@ pub const SUBMISSION_ARGUMENTS: &[Argument] = &[
         "duration",
         ArgumentKind::Duration,
         Default::Text("06:00:00"),
-        "time that a job is expected to take at most",
+        "time that a job may take; one that takes longer is stopped and fails",
     ),
     Argument::optional(
         "memory",
         ArgumentKind::Integer { min: 1 },
-        Default::Integer(3800),
-        "memory that a job may use, in megabytes",
+        Default::MemoryPerCore,
+        "memory that a job may use, in megabytes; as many jobs run at once as fit in the machine's",
     ),
     Argument::optional(
         "cores",
         ArgumentKind::Integer { min: 1 },
         Default::Integer(1),
-        "cores that a job may use",
+        "cores that a job may use; as many jobs run at once as there are cores for",
     ),
 ];
 
@@ -119,6 +122,9 @@ pub enum StepError {
     /// Another worker has the job: whatever this one would change is not its to change.
     #[error("another worker has taken the job over")]
     LeaseLost,
+    /// It was asked to end before its work was done.
+    #[error(transparent)]
+    Interrupted(#[from] Interruption),
     /// The server's own fault.
     #[error("internal error: {0}")]
     Internal(String),
@@ -131,9 +137,32 @@ impl StepError {
             Self::Store(error) => matches!(error, StoreError::Full(_)),
             Self::Storage(error) => error.is_storage_full(),
             Self::Map(error) => error.is_storage_full(),
-            Self::Input(_) | Self::Engine(_) | Self::Compute(_) | Self::LeaseLost | Self::Internal(_) => {
-                false
+            Self::Input(_)
+            | Self::Engine(_)
+            | Self::Compute(_)
+            | Self::LeaseLost
+            | Self::Interrupted(_)
+            | Self::Internal(_) => false,
+        }
+    }
+
+    /// Whether the same job may succeed when it is run again, with nothing changed by a person.
+    pub fn may_pass(&self) -> bool {
+        if self.is_storage_full() {
+            return false;
+        }
+        match self {
+            Self::Store(StoreError::Driver(_)) | Self::Storage(StorageError::Io(_)) | Self::Compute(_) => {
+                true
             }
+            Self::Map(error) => error.may_pass(),
+            Self::Input(_)
+            | Self::Store(_)
+            | Self::Storage(_)
+            | Self::Engine(_)
+            | Self::LeaseLost
+            | Self::Interrupted(_)
+            | Self::Internal(_) => false,
         }
     }
 

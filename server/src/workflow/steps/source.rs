@@ -1,12 +1,16 @@
 //! The uploaded files of an acquisition, as the conversion steps read them.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::environment::Environment;
-use crate::microscopes::{self, ImageFile, MetadataFile, MicroscopeType, PageSize};
+use crate::microscopes::{self, HeaderFacts, ImageFile, MetadataFile, MicroscopeType, PageSize};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
-use crate::storage::readers::ImageFileInfo;
+use crate::storage::StorageError;
+use crate::storage::readers::{PageInfo, ReadError};
 use crate::workflow::job::JobContext;
 
 use super::{StepError, StepResult};
@@ -84,22 +88,43 @@ pub async fn metadata_files(
     Ok(contents)
 }
 
-/// An image file with the page sizes that metaextract found.
+/// What metaextract keeps of an image file's header: of its description only what is about this file, because the
+/// files of a set may each carry the description of all.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct StoredHeader {
+    /// The pages, in order.
+    pub pages: Vec<PageInfo>,
+    /// What the description says about them.
+    #[serde(default)]
+    pub facts: HeaderFacts,
+}
+
+/// An image file with what metaextract found in its header.
 ///
 /// # Errors
 /// [`StepError::Input`] when metaextract has not run.
-pub fn with_pages(file: &AcquisitionFile) -> StepResult<ImageFile> {
+pub fn with_header(file: &AcquisitionFile) -> StepResult<ImageFile> {
     let header = file.header.as_deref().ok_or_else(|| {
         StepError::Input(format!("the header of \"{}\" was not read yet: run metaextract first", file.name))
     })?;
-    let info: ImageFileInfo = serde_json::from_str(header)
+    let header: StoredHeader = serde_json::from_str(header)
         .map_err(|error| StepError::Internal(format!("stored header of \"{}\": {error}", file.name)))?;
-    let pages = info
+    let pages = header
         .pages
         .iter()
         .map(|page| PageSize { height: page.height, width: page.width, bit_depth: page.bit_depth })
         .collect();
-    Ok(ImageFile { name: file.name.clone(), pages })
+    Ok(ImageFile { name: file.name.clone(), pages, header: header.facts })
+}
+
+/// Why an image file cannot be read: a failure of its disk may pass, everything else is for a person to mend.
+pub fn unreadable(error: ReadError) -> StepError {
+    match error {
+        ReadError::Io { file, source } if source.kind() != io::ErrorKind::NotFound => {
+            StorageError::Io(io::Error::new(source.kind(), format!("{file}: {source}"))).into()
+        }
+        other => StepError::Input(other.to_string()),
+    }
 }
 
 /// Where the files of an acquisition lie: with the uploads, or where it is linked to.

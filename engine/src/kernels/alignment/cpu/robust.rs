@@ -42,6 +42,17 @@ impl RobustReference {
     }
 }
 
+impl RobustReference {
+    /// Judges a shift of a target that was found in another way: its quality and threshold.
+    ///
+    /// # Errors
+    /// [`crate::EngineError::Shape`] when the target has another size than the reference.
+    pub fn judge<T: GreyPixel>(&self, target: PlaneRef<'_, T>, shift: Shift) -> Result<Registration> {
+        let target = self.registrar.prepare(target)?;
+        self.registrar.plan.judge(&self.registrar, [&self.reference, &target], shift)
+    }
+}
+
 /// Registers planes of one size.
 #[derive(Debug)]
 pub(super) struct Registrar {

@@ -12,7 +12,7 @@ mod whitened;
 
 pub(crate) use apply::{crop, pad, shift};
 pub(crate) use compatible::{CompatibleReference, register_compatible};
-pub(crate) use robust::register_robust;
+pub(crate) use robust::{judge_shifts, register_robust};
 
 use crate::shader::Shader;
 

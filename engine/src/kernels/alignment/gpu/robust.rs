@@ -49,6 +49,31 @@ pub(crate) fn register_robust<T: GreyPixel>(
         .collect()
 }
 
+/// Judges shifts of targets that were found in another way.
+///
+/// # Errors
+/// As [`register_robust`].
+pub(crate) fn judge_shifts<T: GreyPixel>(
+    gpu: &Gpu,
+    reference: PlaneRef<'_, T>,
+    targets: &[(PlaneRef<'_, T>, Shift)],
+    options: &RobustOptions,
+) -> Result<Vec<Registration>> {
+    let plan = Plan::new(reference.size(), options)?;
+    for (target, _) in targets {
+        check_same_size(reference.size(), target.size())?;
+    }
+    if reference.size().area() == 0 {
+        return Ok(vec![plan.nothing(); targets.len()]);
+    }
+    let registrar = Registrar::new(gpu, &plan)?;
+    let reference = registrar.prepare(reference)?;
+    targets
+        .iter()
+        .map(|(target, shift)| plan.judge(&registrar, [&reference, &registrar.prepare(*target)?], *shift))
+        .collect()
+}
+
 /// Correlates planes of one size.
 struct Registrar<'a> {
     gpu: &'a Gpu,

@@ -1,6 +1,6 @@
 //! SQL of what the steps make: channels, wells, sites, planes, statistics, layers.
 
-use crate::store::{Result, Tx, execute, fetch_all, fetch_one};
+use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 /// Remove everything that metaconfig makes of an experiment, and with it what later steps made of that.
 pub async fn delete_images(tx: &mut Tx, experiment: i64) -> Result<()> {
@@ -278,6 +278,86 @@ pub async fn insert_statistics(tx: &mut Tx, channel: i64, file: &str, images: i6
     Ok(id)
 }
 
+/// Add the sums of a part of a channel's images; the value is the file of those that it replaces.
+pub async fn replace_statistics_part(
+    tx: &mut Tx,
+    channel: i64,
+    part: i64,
+    file: &str,
+    images: i64,
+    now: i64,
+) -> Result<Option<String>> {
+    let replaced = fetch_optional!(
+        tx,
+        (String,),
+        "delete from illumination_statistics
+         where channel_id = $1 and part = $2
+         returning file",
+        channel,
+        part
+    )?;
+    execute!(
+        tx,
+        "insert into illumination_statistics (channel_id, part, file, images, created_at)
+         values ($1, $2, $3, $4, $5)",
+        channel,
+        part,
+        file,
+        images,
+        now
+    )?;
+    Ok(replaced.map(|(file,)| file))
+}
+
+/// The files of the parts of a channel's statistics, in order.
+pub async fn statistics_parts(tx: &mut Tx, channel: i64) -> Result<Vec<String>> {
+    let rows = fetch_all!(
+        tx,
+        (String,),
+        "select file
+         from illumination_statistics
+         where channel_id = $1 and part is not null
+         order by part",
+        channel
+    )?;
+    Ok(rows.into_iter().map(|(file,)| file).collect())
+}
+
+/// Number of images of the current statistics of a channel.
+pub async fn images_of_statistics(tx: &mut Tx, channel: i64) -> Result<Option<i64>> {
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select images
+         from illumination_statistics
+         where channel_id = $1 and part is null
+         order by id desc
+         limit 1",
+        channel
+    )?;
+    Ok(row.map(|(images,)| images))
+}
+
+/// Delete the parts of the statistics of an experiment, or of one of its channels; the value is their files.
+pub async fn delete_statistics_parts(
+    tx: &mut Tx,
+    experiment: i64,
+    channel: Option<i64>,
+) -> Result<Vec<String>> {
+    let rows = fetch_all!(
+        tx,
+        (String,),
+        "delete from illumination_statistics
+         where part is not null
+             and channel_id in (select id from channels where experiment_id = $1)
+             and (cast($2 as bigint) is null or channel_id = $2)
+         returning file",
+        experiment,
+        channel
+    )?;
+    Ok(rows.into_iter().map(|(file,)| file).collect())
+}
+
 /// Delete the statistics of an experiment that are neither current nor used by a layer; the value is
 /// the names of their files.
 pub async fn delete_unused_statistics(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
@@ -286,7 +366,8 @@ pub async fn delete_unused_statistics(tx: &mut Tx, experiment: i64) -> Result<Ve
         (String,),
         "delete from illumination_statistics
          where channel_id in (select id from channels where experiment_id = $1)
-             and id not in (select max(id) from illumination_statistics group by channel_id)
+             and part is null
+             and id not in (select max(id) from illumination_statistics where part is null group by channel_id)
              and id not in (select statistics_id from channel_layers where statistics_id is not null)
          returning file",
         experiment
@@ -351,19 +432,22 @@ pub async fn insert_layer(
     min_intensity: i64,
     max_intensity: i64,
     statistics: Option<i64>,
+    alignment: Option<i64>,
 ) -> Result<i64> {
     let (id,) = fetch_one!(
         tx,
         (i64,),
-        "insert into channel_layers (channel_id, tpoint, zplane, min_intensity, max_intensity, statistics_id)
-         values ($1, $2, $3, $4, $5, $6)
+        "insert into channel_layers (channel_id, tpoint, zplane, min_intensity, max_intensity, statistics_id,
+             alignment_id)
+         values ($1, $2, $3, $4, $5, $6, $7)
          returning id",
         key.channel_id,
         key.tpoint,
         key.zplane,
         min_intensity,
         max_intensity,
-        statistics
+        statistics,
+        alignment
     )?;
     Ok(id)
 }

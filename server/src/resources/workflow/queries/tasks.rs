@@ -10,8 +10,8 @@ const PROGRAM: &str = "workflow";
 /// What a [`Task`] is read from.
 macro_rules! select_tasks {
     () => {
-        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, created_at,
-             updated_at
+        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, epoch, reason,
+             created_at, updated_at
          from tasks"
     };
 }
@@ -85,11 +85,13 @@ pub async fn insert_task(tx: &mut Tx, task: &NewTask<'_>, now: i64) -> Result<i6
     Ok(id)
 }
 
-/// Move a task that is not over yet to another state.
+/// Move a task that is neither over nor being killed to another state.
 pub async fn set_task_state(tx: &mut Tx, id: i64, state: TaskState, now: i64) -> Result<()> {
     execute!(
         tx,
-        "update tasks set state = $1, updated_at = $2 where id = $3 and state <> 'TERMINATED'",
+        "update tasks
+         set state = $1, updated_at = $2
+         where id = $3 and state not in ('TERMINATING', 'TERMINATED')",
         state.name(),
         now,
         id
@@ -97,18 +99,123 @@ pub async fn set_task_state(tx: &mut Tx, id: i64, state: TaskState, now: i64) ->
     Ok(())
 }
 
-/// End a task that is made of others; jobs end with [`end_job`].
-pub async fn terminate_task(tx: &mut Tx, id: i64, exitcode: i64, now: i64) -> Result<()> {
-    execute!(
+/// End a task that is made of others; jobs end with [`end_job`]. False when it is being killed.
+pub async fn terminate_task(tx: &mut Tx, id: i64, exitcode: i64, now: i64) -> Result<bool> {
+    let ended = execute!(
         tx,
         "update tasks
          set state = 'TERMINATED', exitcode = $1, updated_at = $2
-         where id = $3",
+         where id = $3 and state <> 'TERMINATING'",
         exitcode,
         now,
         id
     )?;
+    Ok(ended > 0)
+}
+
+/// Begin to kill a submission: waiting jobs are over at once, what runs is to end. Whoever works on one of its
+/// jobs has lost it from now on. False when the submission is over.
+pub async fn begin_kill(tx: &mut Tx, submission: i64, now: i64) -> Result<bool> {
+    execute!(
+        tx,
+        "update tasks
+         set state = 'TERMINATED', updated_at = $1
+         where submission_id = $2 and job is not null and state in ('NEW', 'SUBMITTED')",
+        now,
+        submission
+    )?;
+    let begun = execute!(
+        tx,
+        "update tasks
+         set state = 'TERMINATING', lease_until = null, updated_at = $1
+         where submission_id = $2 and (state = 'RUNNING' or parent_id is null and state <> 'TERMINATED')",
+        now,
+        submission
+    )?;
+    Ok(begun > 0)
+}
+
+/// End everything of a submission that is not over, now that none of it runs any more: its jobs without an exit
+/// code, what they are part of with `exitcode`.
+pub async fn end_kill(tx: &mut Tx, submission: i64, exitcode: i64, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update tasks
+         set state = 'TERMINATED', exitcode = case when job is null then $1 else exitcode end,
+             lease_until = null, updated_at = $2
+         where submission_id = $3 and state <> 'TERMINATED'",
+        exitcode,
+        now,
+        submission
+    )?;
     Ok(())
+}
+
+/// Make everything of an ended submission that did not succeed new, with a clean record; the value is the number
+/// of jobs among it.
+pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64> {
+    let jobs = execute!(
+        tx,
+        "update tasks
+         set state = 'NEW', exitcode = null, wall_time = null, failures = 0, reason = null, updated_at = $1
+         where submission_id = $2 and job is not null and state = 'TERMINATED'
+             and (exitcode is null or exitcode <> 0)",
+        now,
+        submission
+    )?;
+    execute!(
+        tx,
+        "update tasks
+         set state = 'NEW', exitcode = null, updated_at = $1
+         where submission_id = $2 and job is null and state = 'TERMINATED' and exitcode <> 0",
+        now,
+        submission
+    )?;
+    Ok(jobs)
+}
+
+/// Make the task of a whole submission new, whatever came of it.
+pub async fn renew_root(tx: &mut Tx, root: i64, now: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update tasks set state = 'NEW', exitcode = null, updated_at = $1 where id = $2",
+        now,
+        root
+    )?;
+    Ok(())
+}
+
+/// Delete a task with everything below it.
+pub async fn delete_task(tx: &mut Tx, id: i64) -> Result<()> {
+    execute!(tx, "delete from tasks where id = $1", id)?;
+    Ok(())
+}
+
+/// The ids of all jobs of a submission.
+pub async fn job_ids(tx: &mut Tx, submission: i64) -> Result<Vec<i64>> {
+    let rows = fetch_all!(
+        tx,
+        (i64,),
+        "select id from tasks where submission_id = $1 and job is not null",
+        submission
+    )?;
+    Ok(rows.into_iter().map(|(id,)| id).collect())
+}
+
+/// Let a submission run another description.
+pub async fn set_submitted_description(tx: &mut Tx, submission: i64, description: &str) -> Result<()> {
+    execute!(tx, "update submissions set description = $1 where id = $2", description, submission)?;
+    Ok(())
+}
+
+/// The number of tasks of a submission and the time of their last change: what is unchanged shows the same.
+pub async fn last_change(tx: &mut Tx, submission: i64) -> Result<(i64, Option<i64>)> {
+    fetch_one!(
+        tx,
+        (i64, Option<i64>),
+        "select count(*), max(updated_at) from tasks where submission_id = $1",
+        submission
+    )
 }
 
 /// All submissions whose workflow has not ended, the oldest first.
@@ -168,7 +275,7 @@ pub async fn claim_job(tx: &mut Tx, id: i64, now: i64, lease_until: i64) -> Resu
         (i64,),
         "update tasks
          set state = 'RUNNING', epoch = epoch + 1, lease_until = $1, updated_at = $2
-         where id = $3 and job is not null and state <> 'TERMINATED'
+         where id = $3 and job is not null and state in ('NEW', 'SUBMITTED', 'RUNNING')
              and (lease_until is null or lease_until < $2)
          returning epoch",
         lease_until,
@@ -193,20 +300,58 @@ pub async fn renew_lease(tx: &mut Tx, lease: Lease, now: i64, lease_until: i64) 
     Ok(renewed > 0)
 }
 
-/// End a claimed job; false when the claim was lost.
-pub async fn end_job(tx: &mut Tx, lease: Lease, exitcode: i64, wall_time: i64, now: i64) -> Result<bool> {
+/// What a job used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Usage {
+    /// Microseconds from its claim to its end.
+    pub wall_time: i64,
+    /// Microseconds of processor time, if it had a process of its own.
+    pub cpu_time: Option<i64>,
+    /// Most megabytes at once, if it had a process of its own.
+    pub memory_mb: Option<i64>,
+}
+
+/// End a claimed job, with the reason if it failed; false when the claim was lost. A job that succeeds keeps the
+/// reason of an earlier failure.
+pub async fn end_job(
+    tx: &mut Tx,
+    lease: Lease,
+    exitcode: i64,
+    reason: Option<&str>,
+    usage: Usage,
+    now: i64,
+) -> Result<bool> {
     let ended = execute!(
         tx,
         "update tasks
-         set state = 'TERMINATED', exitcode = $1, wall_time = $2, lease_until = null, updated_at = $3
-         where id = $4 and epoch = $5 and state = 'RUNNING'",
+         set state = 'TERMINATED', exitcode = $1, reason = coalesce($2, reason), wall_time = $3, cpu_time = $4,
+             memory = $5, lease_until = null, updated_at = $6
+         where id = $7 and epoch = $8 and state = 'RUNNING'",
         exitcode,
-        wall_time,
+        reason,
+        usage.wall_time,
+        usage.cpu_time,
+        usage.memory_mb,
         now,
         lease.task,
         lease.epoch
     )?;
     Ok(ended > 0)
+}
+
+/// Give a claimed job back after a failure that may pass; false when the claim was lost.
+pub async fn fail_job(tx: &mut Tx, lease: Lease, reason: &str, now: i64) -> Result<bool> {
+    let failed = execute!(
+        tx,
+        "update tasks
+         set state = 'NEW', failures = failures + 1, reason = $1, lease_until = null, updated_at = $2
+         where id = $3 and epoch = $4 and state = 'RUNNING'",
+        reason,
+        now,
+        lease.task,
+        lease.epoch
+    )?;
+    Ok(failed > 0)
 }
 
 /// Give a claimed job back unfinished.
@@ -279,6 +424,10 @@ pub struct StoredJob {
     pub state: String,
     /// What it does, as JSON.
     pub job: Option<String>,
+    /// How often it failed since its step was planned.
+    pub failures: i64,
+    /// Why it failed the last time.
+    pub reason: Option<String>,
 }
 
 /// The job with this id.
@@ -286,7 +435,8 @@ pub async fn find_job(tx: &mut Tx, id: i64) -> Result<Option<StoredJob>> {
     fetch_optional!(
         tx,
         StoredJob,
-        "select tasks.id, tasks.submission_id, submissions.experiment_id, tasks.name, tasks.state, tasks.job
+        "select tasks.id, tasks.submission_id, submissions.experiment_id, tasks.name, tasks.state, tasks.job,
+             tasks.failures, tasks.reason
          from tasks
          join submissions on submissions.id = tasks.submission_id
          where tasks.id = $1 and tasks.job is not null",

@@ -1,7 +1,9 @@
-//! LZW-compressed TIFF pages.
+//! Strips and tiles decoded here: those of stacks, whose planes no directory describes, and those of
+//! LZW-compressed pages.
 //!
-//! Decoded here, because `tiff` 0.11 refuses valid tiles, and strips without an end code that every other
-//! reader accepts (<https://github.com/image-rs/image-tiff/issues/395>). To be removed when it does not.
+//! LZW is decoded here because `tiff` 0.11 refuses valid tiles, and strips without an end code that every other
+//! reader accepts (<https://github.com/image-rs/image-tiff/issues/395>). That part
+//! is to be removed when it does not.
 
 use std::io::{Read, Seek};
 
@@ -9,7 +11,7 @@ use weezl::{BitOrder, LzwStatus, decode::Configuration};
 
 use super::Fault;
 use super::ifd::{Header, Source};
-use super::tiff::Page;
+use super::tiff::{Page, UNCOMPRESSED};
 
 /// The stored samples of a page, row by row; 8-bit samples too are widened to 16 bits.
 pub(super) fn decode(source: &mut Source<impl Read + Seek>, page: &Page) -> Result<Vec<u16>, Fault> {
@@ -29,8 +31,12 @@ pub(super) fn decode(source: &mut Source<impl Read + Seek>, page: &Page) -> Resu
         let rows = chunks.rows.min(size.height - top);
         let columns = chunks.columns.min(size.width - left);
         // The rows of a tile below the image are not needed, so not decoded.
-        let stored = inflate(&source.read(offset, count)?, rows * chunks.columns * bytes)?;
-        for (row, stored) in stored.chunks_exact(chunks.columns * bytes).enumerate() {
+        let length = rows * chunks.columns * bytes;
+        let mut stored = source.read(offset, count)?;
+        if page.compression != UNCOMPRESSED {
+            stored = inflate(&stored, length)?;
+        }
+        for (row, stored) in stored.chunks_exact(chunks.columns * bytes).take(rows).enumerate() {
             let start = (top + row) * size.width + left;
             samples.copy(stored, &mut pixels[start..start + columns]);
         }
