@@ -21,6 +21,7 @@ use crate::plates::nodes;
 /// Keys that differ between two runs of the same work.
 const ACCIDENTS: &[&str] = &[
     "id",
+    "site_id",
     "created_at",
     "updated_at",
     "time",
@@ -180,6 +181,10 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
             }
         }
     }
+    let alignment = client.get(&format!("{path}/alignment")).await;
+    if alignment.status == 200 {
+        lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());
+    }
     serve_images(lines, client, &path, name).await;
     serve_tiles(lines, client, &path, name, &mut names).await;
     let description = client.get(&format!("{path}/workflow/description")).await;
@@ -196,24 +201,26 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
     names
 }
 
-/// Lines of the channel images as sent, corrected and not.
+/// Lines of the channel images as sent: as they are, corrected, aligned.
 async fn serve_images(lines: &mut Lines, client: &Client, path: &str, name: &str) {
     let (sites, layers) =
         (list(client, &format!("{path}/sites")).await, list(client, &format!("{path}/channels")).await);
+    let cycles = list(client, &format!("{path}/cycles")).await;
     for channel in &layers {
         for layer in channel["layers"].as_array().expect("a list") {
-            for site in &sites {
+            for (site, cycle) in sites.iter().flat_map(|site| cycles.iter().map(move |cycle| (site, cycle))) {
                 let query = format!(
-                    "plate_name={}&well_name={}&well_pos_y={}&well_pos_x={}&cycle_index=0&tpoint={}&zplane={}",
+                    "plate_name={}&well_name={}&well_pos_y={}&well_pos_x={}&cycle_index={}&tpoint={}&zplane={}",
                     text(site, "plate_name"),
                     text(site, "well_name"),
                     site["y"],
                     site["x"],
+                    cycle["index"],
                     layer["tpoint"],
                     layer["zplane"],
                 );
-                for correct in [false, true] {
-                    let query = format!("{query}&correct={correct}");
+                for treatment in ["", "&correct=true", "&correct=true&align=true"] {
+                    let query = format!("{query}{treatment}");
                     let file = format!("{path}/channels/{}/image-file?{query}", text(channel, "id"));
                     let what = fetched(client, &file).await;
                     lines.add(format!("image {name}/{}?{query}", text(channel, "name")), what);

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_server::failpoint;
 use tm_tests::app::Client;
-use tm_tests::cellvoyager::PlateFiles;
+use tm_tests::cellvoyager::{PlaneId, PlateFiles, identity_code};
 use tm_tests::databases::Database;
-use tm_tests::plates::{ALL_STAGES, description};
+use tm_tests::plates::{ALL_STAGES, description_of};
 use tm_tests::program::{Program, Serving};
 use tm_tests::snapshot::Snapshot;
 
@@ -26,8 +26,8 @@ tm_tests::on_each_database![
 const USER: &str = "ann";
 const PASSWORD: &str = "correct horse";
 /// Moments at which the server is killed; each is one run. Four more of a run that deletes the uploads make
-/// forty.
-const MOMENTS: usize = 36;
+/// fifty.
+const MOMENTS: usize = 46;
 const MOMENTS_OF_DELETION: usize = 4;
 /// How long a server may take for the whole path before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,10 +40,21 @@ struct Work {
 }
 
 impl Work {
-    /// Two wells of one site each in two channels; the metadata file is large enough to come in several parts.
+    /// Two wells of two sites each in two channels, and two cycles, the second of which is shifted; the metadata
+    /// file is large enough to come in several parts.
     fn new(delete: bool) -> Self {
         let directory = TempDir::new().unwrap();
-        let plate = PlateFiles::new("crash").wells(&["B03", "C04"]).grid(1, 2).size(96, 120).channels(2);
+        let shifted = |id: &PlaneId, row: usize, column: usize| {
+            let by = (id.t as usize - 1) * 2;
+            identity_code(&PlaneId { t: 1, ..id.clone() }, row + by, column + by)
+        };
+        let plate = PlateFiles::new("crash")
+            .wells(&["B03", "C04"])
+            .grid(1, 2)
+            .size(96, 120)
+            .channels(2)
+            .time_points(2)
+            .values(shifted);
         plate.write(directory.path()).unwrap();
         let mut files = BTreeMap::new();
         for entry in fs::read_dir(directory.path()).unwrap() {
@@ -61,8 +72,12 @@ impl Work {
             ("imextract", "delete", json!(delete)),
             ("illuminati", "illumcorr", json!(true)),
             ("illuminati", "clip", json!(true)),
+            ("illuminati", "align", json!(true)),
+            ("align", "ref_cycle", json!(0)),
+            ("align", "ref_wavelength", json!("1")),
+            ("align", "batch_size", json!(2)),
         ];
-        Self { files, description: description(ALL_STAGES, &arguments) }
+        Self { files, description: description_of("multiplexing", ALL_STAGES, &arguments) }
     }
 
     /// Do whatever is not done yet, as a patient client does; the value is the client.
@@ -73,10 +88,10 @@ impl Work {
         let client = Client::of(base).logged_in(USER, PASSWORD).await?;
         let experiment = json!({
             "name": "experiment",
-            "workflow_type": "canonical",
+            "workflow_type": "multiplexing",
             "microscope_type": "cellvoyager",
             "plate_format": 96,
-            "plate_acquisition_mode": "basic",
+            "plate_acquisition_mode": "multiplexing",
         });
         let experiment = ensure(&client, "/api/experiments", &experiment).await?;
         ensure(&client, &format!("{experiment}/plates"), &json!({"name": "plate"})).await?;
@@ -276,10 +291,10 @@ fn moments(trace: &[String], count: usize, seed: u64) -> Vec<(String, usize)> {
     let mut chosen: Vec<_> =
         kinds.values().map(|points| points[random.below(points.len())].clone()).collect();
     let mut all: Vec<_> = kinds.into_values().flatten().filter(|point| !chosen.contains(point)).collect();
+    assert!(chosen.len() <= count, "{} kinds of moments", chosen.len());
     while chosen.len() < count && !all.is_empty() {
         chosen.push(all.swap_remove(random.below(all.len())));
     }
-    chosen.truncate(count);
     chosen
 }
 

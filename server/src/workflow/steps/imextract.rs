@@ -220,7 +220,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         for name in &names {
             environment.remove_files(environment.data.uploads(experiment, acquisition.id).join(name)).await;
         }
-        job.log.info(format!("deleted {} image files of acquisition \"{}\"", names.len(), acquisition.name));
+        job.log.info(format!("the image files of acquisition \"{}\" are deleted", acquisition.name));
     }
     Ok(())
 }
