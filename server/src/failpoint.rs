@@ -22,6 +22,9 @@ mod planned {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicU64, Ordering};
 
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    use tokio::task::block_in_place;
+
     enum Plan {
         Nothing,
         Trace(File),
@@ -83,8 +86,17 @@ mod planned {
     }
 
     fn hang() -> ! {
-        loop {
-            std::thread::park();
+        fn park() -> ! {
+            loop {
+                std::thread::park();
+            }
+        }
+        match Handle::try_current() {
+            // The thread may serve requests, too: what waits for it goes to another one.
+            Ok(runtime) if runtime.runtime_flavor() == RuntimeFlavor::MultiThread => {
+                block_in_place(|| park())
+            }
+            _ => park(),
         }
     }
 }
