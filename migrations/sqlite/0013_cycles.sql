@@ -17,6 +17,7 @@ create index alignments_cycle on alignments (cycle_id);
 
 -- Pixels to move the images of a site in a cycle down and to the right.
 create table site_shifts (
+    id integer primary key autoincrement,
     alignment_id bigint not null references alignments (id) on delete cascade,
     site_id bigint not null references sites (id) on delete cascade,
     cycle_id bigint not null references cycles (id) on delete cascade,
@@ -29,7 +30,7 @@ create table site_shifts (
     threshold double precision,
     -- reference, measured, rejected (not yet replaced), well or plate (the median of that), none.
     source text not null check (source in ('reference', 'measured', 'rejected', 'well', 'plate', 'none')),
-    primary key (alignment_id, site_id, cycle_id)
+    unique (alignment_id, site_id, cycle_id)
 );
 create index site_shifts_site on site_shifts (site_id);
 create index site_shifts_cycle on site_shifts (cycle_id);

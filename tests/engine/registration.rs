@@ -2,11 +2,11 @@
 
 use std::time::Instant;
 
-use tm_engine::Engine;
 use tm_engine::image::{Plane, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::alignment::cpu::{CompatibleReference, RobustReference};
 use tm_engine::kernels::alignment::{Clip, RobustOptions, Shift};
+use tm_engine::{Engine, EngineError};
 use tm_tests::backends::engines;
 use tm_tests::registration::{Scene, phase_correlation, vignette};
 use tm_tests::vectors::{Vectors, planes};
@@ -205,5 +205,26 @@ fn figures_of_registration_time() {
             robust.register(target.view()).expect("one size");
         }
         println!("robust, each target: {:.0} ms", start.elapsed().as_secs_f64() * 1e3 / f64::from(rounds));
+    }
+}
+
+#[test]
+fn a_shift_found_in_another_way_is_judged_by_what_the_images_have_in_common_there() {
+    for engine in engines() {
+        let (reference, target, planted) = pair(&ROWS[0], 5);
+        let options = RobustOptions::default();
+        let found = engine.register_robust(&reference, &[&target], &options).expect("one size")[0];
+        let elsewhere = Shift::new(planted.y + 7, planted.x - 9);
+        let targets = [&target, &target];
+        let judged = engine.judge_shifts(&reference, &targets, &[planted, elsewhere], &options);
+        let judged = judged.expect("one shift for each target");
+        assert_eq!((judged[0].shift, judged[1].shift), (planted, elsewhere));
+        assert!((judged[0].quality - found.quality).abs() < 1e-6, "{judged:?}, {found:?}");
+        assert!(judged[0].is_accepted() && !judged[1].is_accepted(), "{judged:?}");
+        let blank = Plane::<u16>::zeros(SIZE);
+        let of_blank = engine.judge_shifts(&reference, &[&blank], &[Shift::default()], &options);
+        assert!(!of_blank.expect("one size")[0].is_accepted());
+        let refused = engine.judge_shifts(&reference, &targets, &[planted], &options);
+        assert!(matches!(refused, Err(EngineError::Parameter { name: "shifts", .. })), "{refused:?}");
     }
 }

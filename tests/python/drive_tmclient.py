@@ -76,7 +76,7 @@ class Acquisition:
     def __init__(self, directory: Path):
         self.directory = directory
         self.names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
-        self.metadata = {name for name in self.names if name.endswith((".mlf", ".mrf"))}
+        self.metadata = {name for name in self.names if name.endswith((".mlf", ".mrf", ".mes"))}
         root = ElementTree.parse(directory / "MeasurementData.mlf").getroot()
         space = root.tag[1:].split("}")[0]
         records = []

@@ -246,7 +246,7 @@ impl TestApp {
         for table in tables.await {
             let columns =
                 query(format!("select name from pragma_table_info('{table}')")).await.join("\", \"");
-            let text = format!("select json_array('{table}', \"{columns}\") from {table} order by rowid");
+            let text = format!("select json_array('{table}', \"{columns}\") from {table} order by id");
             rows.extend(query(text).await);
         }
         rows

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tm_engine::image::GreyPlane;
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::{PlaneId, PlateFiles, identity_code};
@@ -139,6 +140,7 @@ async fn shifts_are_found_applied_and_replaced_where_there_is_nothing_to_find(da
     assert_shifts(&experiment).await;
     assert_crops(&experiment).await;
     assert_map(&experiment).await;
+    assert_copied(&app).await;
 
     // The original's method finds the same shifts, and what was built with the first ones stays as it is.
     let layers = experiment.layers().await;
@@ -181,6 +183,20 @@ async fn assert_shifts(experiment: &Experiment<'_>) {
         sources.insert(expected);
     }
     assert_eq!(sources.len(), 3);
+}
+
+/// A copy of the database has the shifts, too.
+async fn assert_copied(app: &TestApp) {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("copy.sqlite");
+    let database = &app.environment().db;
+    database.snapshot(&file).await.unwrap();
+    let copy = sqlx::SqlitePool::connect(file.to_str().unwrap()).await.unwrap();
+    let query = "select count(*) from site_shifts where quality > threshold and measured_y = y";
+    let (measured,): (i64,) = sqlx::query_as(query).fetch_one(&copy).await.unwrap();
+    copy.close().await;
+    let others = PLATES.len() * WELLS.len() * GRID * GRID * (CYCLES - 1);
+    assert!(measured > 0 && measured < i64::try_from(others).unwrap(), "{measured}");
 }
 
 /// Cropped images are what all cycles of their site have, pixel by pixel.

@@ -127,6 +127,7 @@ fn bind(values: &mut SqliteArguments, row: &PgRow, index: usize) -> Result<()> {
     let column = row.column(index);
     let added = match column.type_info().name() {
         "INT8" => values.add(row.try_get::<Option<i64>, _>(index)?),
+        "FLOAT8" => values.add(row.try_get::<Option<f64>, _>(index)?),
         "TEXT" => values.add(row.try_get::<Option<String>, _>(index)?),
         "BOOL" => values.add(row.try_get::<Option<bool>, _>(index)?),
         other => return Err(StoreError::Corrupt(format!("column {} is of type {other}", column.name()))),
