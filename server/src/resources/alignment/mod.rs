@@ -8,7 +8,7 @@ pub mod queries;
 
 use std::collections::{BTreeSet, HashMap};
 
-use tm_engine::kernels::alignment::{Residues, Shift};
+use tm_engine::kernels::alignment::Shift;
 
 /// Where a shift comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +42,11 @@ impl ShiftSource {
             Self::Plate => "plate",
             Self::None => "none",
         }
+    }
+
+    /// Whether it stands for a shift that could not be trusted.
+    pub const fn is_replacement(self) -> bool {
+        matches!(self, Self::Well | Self::Plate | Self::None)
     }
 
     /// The source of this name.
@@ -116,11 +121,6 @@ impl Shifts {
     }
 }
 
-/// The residues of a site from its shifts in all cycles.
-pub fn residues_of(shifts: &[(i64, Shift)]) -> Residues {
-    Residues::of(&shifts.iter().map(|(_, shift)| *shift).collect::<Vec<_>>())
-}
-
 /// Replace shifts that cannot be trusted by the median of those that can be: of the same cycle in the same
 /// well, or else plate. Without any, images are not moved.
 pub fn replace_rejected(shifts: &mut [SiteShift]) {
@@ -163,9 +163,7 @@ fn median(shifts: &[Shift]) -> Shift {
 /// The cycles in which some shift was replaced, with the number of such sites.
 pub fn replaced_by_cycle(shifts: &[SiteShift]) -> Vec<(i64, usize)> {
     let cycles: BTreeSet<i64> = shifts.iter().map(|shift| shift.cycle).collect();
-    let is_replaced = |shift: &&SiteShift| {
-        matches!(shift.source, ShiftSource::Well | ShiftSource::Plate | ShiftSource::None)
-    };
+    let is_replaced = |shift: &&SiteShift| shift.source.is_replacement();
     cycles
         .into_iter()
         .map(|cycle| (cycle, shifts.iter().filter(|shift| shift.cycle == cycle).filter(is_replaced).count()))

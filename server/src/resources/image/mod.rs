@@ -11,9 +11,10 @@ use std::sync::Arc;
 pub use window::{WindowParts, WindowPlan};
 
 use tm_engine::image::GreyPlane;
+use tm_engine::kernels::alignment::Residues;
 use tm_engine::kernels::illumination::Correction;
 
-use super::alignment::{queries as alignments, residues_of};
+use super::alignment::queries as alignments;
 use super::layer::{MapError, StatisticsFile};
 use crate::environment::Environment;
 use crate::storage::StorageError;
@@ -102,7 +103,7 @@ pub async fn read(
     };
     drop(tx);
     let shift = shifts.iter().find(|(cycle, _)| *cycle == plane.cycle_id).map(|(_, shift)| *shift);
-    let residues = residues_of(&shifts);
+    let residues = Residues::of(&shifts.iter().map(|(_, shift)| *shift).collect::<Vec<_>>());
     let correction = match (treatment.corrected, statistics) {
         (false, _) => None,
         (true, Some(file)) => Some(environment.maps.correction(environment, experiment, &file).await?),

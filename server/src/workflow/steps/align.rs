@@ -357,7 +357,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         Some(alignment) => {
             let mut shifts = queries::shifts(&mut tx, alignment).await?;
             replace_rejected(&mut shifts);
-            for shift in &shifts {
+            for shift in shifts.iter().filter(|shift| shift.source.is_replacement()) {
                 queries::put_shift(&mut tx, alignment, shift).await?;
             }
             queries::complete(&mut tx, experiment, alignment).await?;
