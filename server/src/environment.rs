@@ -102,6 +102,9 @@ pub enum OpenError {
     /// The asked-for backend cannot be had.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The operating system gives no threads for pixel work.
+    #[error("cannot start the threads that work on files: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// How the last process that held a data directory ended.
@@ -229,7 +232,7 @@ impl Environment {
             db,
             data,
             space: Space::new(&config.data_dir, config.reserve_bytes),
-            compute: Compute::new(engine, config.cores),
+            compute: Compute::new(engine, config.cores)?,
             images: Arc::default(),
             maps: Maps::default(),
             permissions: Permissions::default(),

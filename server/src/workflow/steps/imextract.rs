@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tm_engine::Engine;
@@ -122,12 +121,9 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let (worker, stop) = (environment.clone(), job.stop.clone());
     let outcomes: Vec<StepResult<()>> = environment
         .compute
-        .batch(move |engine| {
-            let copy = |copy: &Copy| {
-                stop.check()?;
-                extract(&worker, engine, copy)
-            };
-            copies.par_iter().map(copy).collect()
+        .each_file(copies, move |engine, copy| {
+            stop.check()?;
+            extract(&worker, engine, &copy)
         })
         .await?;
     failpoint::reached("imextract written");

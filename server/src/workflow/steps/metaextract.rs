@@ -8,7 +8,6 @@ use std::path::Path;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -104,14 +103,13 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let stop = job.stop.clone();
     let headers: Vec<Header> = environment
         .compute
-        .batch(move |_| {
-            let read = |(id, name): (i64, String)| {
-                stop.check()?;
-                Ok(Header::read(&directory, id, &name))
-            };
-            files.into_par_iter().map(read).collect::<StepResult<_>>()
+        .each_file(files, move |_, (id, name)| {
+            stop.check()?;
+            Ok(Header::read(&directory, id, &name))
         })
-        .await??;
+        .await?
+        .into_iter()
+        .collect::<StepResult<_>>()?;
     let mut read = Vec::with_capacity(headers.len());
     let (mut broken, mut unclear) = (Vec::new(), Vec::new());
     for header in headers {
