@@ -1,19 +1,4 @@
 //! Workflow descriptions: what is taken, what is refused, and with which words.
-//!
-//! What the original's workflow engine got wrong (numbers of `reference/workflow.md`, section 9.4), and where a test
-//! says what is right now:
-//!
-//! | defect | right now |
-//! |---|---|
-//! | 27 crash without an upstream stage | `a_description_may_leave_out_what_was_done_before` |
-//! | 28 choices and requirements not checked | `a_wrong_value_is_refused_at_upload_with_stage_step_and_argument` |
-//! | 29 stages counted wrongly on resubmission | `resubmitting::a_stage_is_counted_among_the_active_ones` |
-//! | 30 two generations of tasks in one tree | `resubmitting::a_resubmitted_workflow_replaces_the_tasks_…` |
-//! | 31 percent of direct children | `percent_counts_jobs_at_the_leaves_and_weighs_steps_alike` beside `task::tree`, `events` |
-//! | 32 one workflow at a time, and its progress lost | `bad_input::a_second_workflow_is_refused_…`, `failing::a_workflow_of_many_jobs_…`, `restart` |
-//! | 33 fixed memory of init and collect jobs | `failing::what_a_job_asks_for_beyond_the_machine_…` |
-//! | 34 no retries, no rerun of what failed | `failing`, `killing` |
-//! | 39 tasks as pickled objects | `a_job_is_stored_as_text_that_a_later_version_can_read` |
 
 use serde_json::{Value, json};
 use tm_tests::app::TestApp;

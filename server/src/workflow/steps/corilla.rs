@@ -241,9 +241,6 @@ fn read(environment: &Environment, experiment: i64, plane: &StoredPlane) -> Step
     let plate = environment.data.plate_images(experiment, plane.plate_id, plane.image_generation);
     let at = plane.index().ok_or_else(|| StepError::Internal(format!("channel image {}", plane.id)))?;
     environment.images.get_field(&plate, &plane.field)?.read_plane(at)?.ok_or_else(|| {
-        StepError::Input(format!(
-            "the pixels of channel image {} ({}) are missing: run imextract again",
-            plane.id, plane.field
-        ))
+        StepError::Input(format!("{}: the pixels are missing, run imextract again", plane.place()))
     })
 }
