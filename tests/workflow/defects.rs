@@ -174,7 +174,8 @@ async fn a_given_limit_needs_no_statistics_and_excepted_channels_stay_as_they_ar
     assert!((1..=2).all(|channel| uncorrected[&key(channel)] == raw(channel)));
 
     experiment.run(&["image_preprocessing"], &[]).await;
-    let full = [("illuminati", "illumcorr", json!(true)), ("illuminati", "illumcorr_exceptions", json!(" 2 "))];
+    let full =
+        [("illuminati", "illumcorr", json!(true)), ("illuminati", "illumcorr_exceptions", json!(" 2 "))];
     experiment.run(&["pyramid_creation"], &full).await;
     let corrected = maps_of().await;
     assert!(corrected[&key(2)] == map_of(&sites(&[&plate], 2, 1, 1), FULL), "as it is");
@@ -269,7 +270,7 @@ async fn alignment_of_corrected_images_without_statistics_says_what_to_run() {
     }
     assert_eq!(experiment.submit(&only).await.status, 200);
     let outcome = experiment.wait().await;
-    let (job, log) = &outcome.failures[0];
+    let Some((job, log)) = outcome.failures.first() else { panic!("{:#}", outcome.tree) };
     assert_eq!(job, "align_run_0000001");
     assert!(log.contains("run corilla first"), "{log}");
 }

@@ -30,7 +30,8 @@ async fn until_ended(client: &Client, experiment: &str, wanted: usize) {
     let start = Instant::now();
     loop {
         let tree = get(client, &format!("{experiment}/workflow/status?depth=9")).await.unwrap();
-        let is_ended_job = |node: &&&Value| node["type"].as_str().unwrap().ends_with("Job") && node["done"] == true;
+        let is_ended_job =
+            |node: &&&Value| node["type"].as_str().unwrap().ends_with("Job") && node["done"] == true;
         if tree["done"] == true || nodes(&tree).iter().filter(is_ended_job).count() >= wanted {
             return;
         }

@@ -120,7 +120,9 @@ async fn a_directory_whose_import_root_was_taken_back_is_not_read_any_more() {
     let failed = tm_tests::plates::nodes(&tree).into_iter().find(|node| node["reason"].is_string()).unwrap();
     assert_eq!((&failed["name"], &failed["exitcode"]), (&json!("metaextract_init_0000001"), &json!(1)));
     let reason = failed["reason"].as_str().unwrap();
-    for part in ["MeasurementData.mlf", "not below an import root", "setting `import_roots`, which names none"] {
+    for part in
+        ["MeasurementData.mlf", "not below an import root", "setting `import_roots`, which names none"]
+    {
         assert!(reason.contains(part), "`{part}` is not in: {reason}");
     }
 }

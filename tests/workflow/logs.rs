@@ -30,7 +30,8 @@ async fn the_pyramid_step_names_every_site_that_stays_black_and_says_why() {
     let snake = [grid.as_slice(), &[("metaconfig", "stitch_layout", "zigzag_horizontal".into())]].concat();
     experiment.run(&["image_conversion"], &snake).await;
     app.sql("update channel_images set stored = false where site_id = (select min(id) from sites)").await;
-    let one = "select channel_images.field || '/0/c/' || t_index || '/' || c_index || '/' || z_index || '/0/0'
+    let one =
+        "select channel_images.field || '/0/c/' || t_index || '/' || c_index || '/' || z_index || '/0/0'
          from channel_images join sites on sites.id = site_id join channels on channels.id = channel_id
          where channels.name = '1' and y = 0 and x = 1";
     let plate = fs::read_dir(experiment.directory().join("plates")).unwrap().next().unwrap().unwrap().path();
@@ -83,7 +84,8 @@ async fn a_file_that_cannot_be_read_any_more_is_named_with_the_site_it_shows() {
     assert_eq!(app.app.workflows.resume().await.unwrap(), 1);
     assert_eq!(experiment.wait().await.tree["exitcode"], 70);
     let warned = warnings(&experiment, "imextract").await;
-    let site = "plate \"plate\", well B03, site y 0 x 1, channel \"1\", time point 0, focal plane 0: not stored, ";
+    let site =
+        "plate \"plate\", well B03, site y 0 x 1, channel \"1\", time point 0, focal plane 0: not stored, ";
     for part in [site, lost] {
         assert!(warned.contains(part), "`{part}` is not in: {warned}");
     }

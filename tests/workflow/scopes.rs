@@ -78,7 +78,8 @@ fn scale_of(experiment: &Experiment<'_>, field: &str) -> Value {
     let end = format!("{field}/zarr.json");
     let (_, image) = files.iter().find(|(path, _)| path.ends_with(&end)).expect("an image");
     let image: Value = serde_json::from_slice(image).unwrap();
-    image["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"].clone()
+    image["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
+        .clone()
 }
 
 const ND: &str = "\"NDInfoFile\", Version 1.0\r\n\"DoStage\", TRUE\r\n\"NStagePositions\", 4\r\n\

@@ -69,8 +69,7 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         let known: Vec<_> = microscopes::ALL.iter().map(|microscope| microscope.name()).collect();
         anyhow!("unknown microscope type {}; known are {}", args.microscope, known.join(", "))
     })?;
-    let sources =
-        sources(microscope, args.plate.as_deref(), args.source_dir.as_deref(), &args.acquisitions)?;
+    let sources = sources(microscope, args.plate.as_deref(), args.source_dir.as_deref(), &args.acquisitions)?;
     let description = match &args.workflow {
         Some(path) => Some(read_description(path)?),
         None => None,

@@ -33,9 +33,8 @@ static NAMES: LazyLock<NamePattern> = LazyLock::new(|| NamePattern::built_in(IMA
 static FOLDER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"^(?i:TimePoint|ZStep)_[0-9]{1,9}$").expect("the pattern is valid"));
 /// A folder before a name: followed by `/`, or by `_` where the name is one that can be stored.
-static FOLDER_BEFORE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^(?i:(TimePoint)|ZStep)_([0-9]{1,9})[/_]").expect("the pattern is valid")
-});
+static FOLDER_BEFORE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(?i:(TimePoint)|ZStep)_([0-9]{1,9})[/_]").expect("the pattern is valid"));
 
 impl MicroscopeType for MetaMorph {
     fn name(&self) -> &'static str {

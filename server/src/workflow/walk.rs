@@ -283,7 +283,8 @@ impl Walk {
         let jobs = self.subtasks(phase).await?;
         self.set_state(phase.id, TaskState::Running).await?;
         let mut failures = jobs.iter().filter(|job| job.exitcode.is_some_and(|code| code != SUCCESS)).count();
-        let waiting = jobs.iter().filter(|job| job.exitcode.is_none()).map(|job| (job.id, job.lost > 0)).collect();
+        let waiting =
+            jobs.iter().filter(|job| job.exitcode.is_none()).map(|job| (job.id, job.lost > 0)).collect();
         failures += self.run_jobs(waiting, needs).await?;
         let exitcode = match (failures, jobs.as_slice()) {
             (0, _) => SUCCESS,
@@ -369,7 +370,7 @@ fn needs_of(arguments: &Arguments) -> Needs {
 /// The plan of a submission as stored.
 fn plan_of(description: &str) -> std::result::Result<WorkflowDescription, String> {
     let value: Value = serde_json::from_str(description).map_err(|error| error.to_string())?;
-    WorkflowDescription::parse(&value)
+    WorkflowDescription::parse_active(&value)
 }
 
 /// Tasks with the parts of the plan they stand for: both are in the plan's order.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::microscopes::{self, HeaderFacts, ImageFile, MetadataFile, MicroscopeType, PageSize};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
-use crate::storage::{ImportError, ImportRoots, StorageError};
 use crate::storage::readers::{PageInfo, ReadError};
+use crate::storage::{ImportError, ImportRoots, StorageError};
 use crate::workflow::job::JobContext;
 
 use super::{StepError, StepResult};
@@ -83,9 +83,8 @@ pub async fn metadata_files(
 
 fn read_metadata(directory: &SourceDirectory, name: &str) -> StepResult<Vec<u8>> {
     let path = directory.file(name)?;
-    let unreadable = |error: io::Error| {
-        StepError::Input(format!("metadata file \"{name}\" cannot be read: {error}"))
-    };
+    let unreadable =
+        |error: io::Error| StepError::Input(format!("metadata file \"{name}\" cannot be read: {error}"));
     let length = fs::metadata(&path).map_err(unreadable)?.len();
     if length > MAX_METADATA_BYTES {
         return Err(StepError::Input(format!(

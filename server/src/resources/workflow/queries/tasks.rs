@@ -151,8 +151,8 @@ pub async fn end_kill(tx: &mut Tx, submission: i64, exitcode: i64, now: i64) -> 
     Ok(())
 }
 
-/// Make everything of an ended submission that did not succeed new, with a clean record; the value is the number
-/// of jobs among it.
+/// Make everything of an ended submission that did not succeed new, with a clean record; the value is how much that
+/// is. Killed between two steps, a submission has no job among it.
 pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64> {
     let jobs = execute!(
         tx,
@@ -164,7 +164,7 @@ pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64>
         now,
         submission
     )?;
-    execute!(
+    let others = execute!(
         tx,
         "update tasks
          set state = 'NEW', exitcode = null, updated_at = $1
@@ -172,7 +172,7 @@ pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64>
         now,
         submission
     )?;
-    Ok(jobs)
+    Ok(jobs + others)
 }
 
 /// Make the task of a whole submission new, whatever came of it.

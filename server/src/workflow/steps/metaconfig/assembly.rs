@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use tm_engine::image::{BitDepth, Size};
 
-use crate::microscopes::plan::GridPosition;
 use super::rows::KnownPlaces;
+use crate::microscopes::plan::GridPosition;
 use crate::microscopes::{AcquisitionPlan, WellName, natural};
 use crate::resources::experiment::AcquisitionMode;
 use crate::resources::workflow::queries::{self, AcquisitionOfPlate, NewPlane};

@@ -22,7 +22,9 @@ use crate::failpoint;
 use crate::microscopes::{AcquisitionPlan, PlanOptions, PlateFormat, StitchLayout, plan_acquisition};
 use crate::resources::workflow::queries::{self, AcquisitionOfPlate};
 use crate::storage::images::create_plate;
+use crate::store::Tx;
 use crate::workflow::job::JobContext;
+use crate::workflow::stop::Interruption;
 
 /// The step.
 #[derive(Debug)]
@@ -184,16 +186,19 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         planned.push((acquisition, plan));
     }
     let assembly = ExperimentAssembly::of(job.experiment.acquisition_mode()?, planned)?;
-    for plate in &assembly.plates {
-        job.stop.check()?;
-        let spec = plate.spec(&assembly);
-        let path = environment.data.plate_images(experiment, plate.id, plate.generation);
-        // A generation that no row names was left behind by a crash.
-        environment.remove_files(path.clone()).await;
-        environment.compute.batch(move |_| create_plate(&path, &spec)).await??;
-    }
-    failpoint::reached("metaconfig plates made");
-    let Replaced { obsolete, renamed } = replace_rows(job, &assembly).await?;
+    let replaced = async {
+        make_plates(job, &assembly).await?;
+        failpoint::reached("metaconfig plates made");
+        replace_rows(job, &assembly).await
+    };
+    let (tx, Replaced { obsolete, renamed }) = match replaced.await {
+        Ok(replaced) => replaced,
+        Err(error) => {
+            take_back(job, &assembly, &error).await;
+            return Err(error);
+        }
+    };
+    tx.commit().await?;
     failpoint::reached("metaconfig committed");
     environment.maps.forget(experiment).await;
     for path in obsolete {
@@ -213,6 +218,34 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     Ok(())
 }
 
+/// Make the plates' images under a new generation, which no row names yet.
+async fn make_plates(job: &JobContext, assembly: &ExperimentAssembly) -> StepResult<()> {
+    let environment = &job.environment;
+    for plate in &assembly.plates {
+        job.stop.check()?;
+        let spec = plate.spec(assembly);
+        let path = environment.data.plate_images(job.experiment.id, plate.id, plate.generation);
+        // A generation that no row names was left behind by a crash.
+        environment.remove_files(path.clone()).await;
+        environment.compute.batch(move |_| create_plate(&path, &spec)).await??;
+    }
+    Ok(())
+}
+
+/// Remove the plates' images that were made in vain, unless another worker may be making the same ones.
+async fn take_back(job: &JobContext, assembly: &ExperimentAssembly, error: &StepError) {
+    let environment = &job.environment;
+    let is_killed = job.stop.check() == Err(Interruption::Killed);
+    if matches!(error, StepError::LeaseLost) && !is_killed {
+        environment.leftovers.add();
+        return;
+    }
+    for plate in &assembly.plates {
+        let path = environment.data.plate_images(job.experiment.id, plate.id, plate.generation);
+        environment.remove_files(path).await;
+    }
+}
+
 /// What [`replace_rows`] did beside replacing rows.
 struct Replaced {
     /// Files that no row names any more.
@@ -220,8 +253,8 @@ struct Replaced {
     renamed: Vec<Renamed>,
 }
 
-/// Replace the experiment's planes in one transaction, and bring up to date what they belong to.
-async fn replace_rows(job: &JobContext, assembly: &ExperimentAssembly) -> StepResult<Replaced> {
+/// Replace the experiment's planes in one transaction, and bring up to date what they belong to; to be committed.
+async fn replace_rows(job: &JobContext, assembly: &ExperimentAssembly) -> StepResult<(Tx, Replaced)> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let data = &environment.data;
@@ -243,6 +276,5 @@ async fn replace_rows(job: &JobContext, assembly: &ExperimentAssembly) -> StepRe
         obsolete.push(data.plate_images(experiment, plate.id, plate.generation - 1));
     }
     places.delete_rest(&mut tx).await?;
-    tx.commit().await?;
-    Ok(Replaced { obsolete, renamed: channels.renamed })
+    Ok((tx, Replaced { obsolete, renamed: channels.renamed }))
 }
