@@ -21,6 +21,8 @@ use super::source::{SourceDirectory, StoredHeader};
 
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
+/// How many broken files the log names.
+const LOGGED_FILES: usize = 20;
 
 /// The step.
 #[derive(Debug)]
@@ -117,12 +119,17 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         match header.read {
             Ok(stored) => read.push((header.id, stored)),
             Err(StepError::Input(problem)) => {
-                job.log.warn(&problem);
+                if broken.len() < LOGGED_FILES {
+                    job.log.warn(&problem);
+                }
                 broken.push(problem);
             }
             // Of this machine, and not of the file.
             Err(other) => return Err(other),
         }
+    }
+    if broken.len() > LOGGED_FILES {
+        job.log.warn(format!("and {} more files", broken.len() - LOGGED_FILES));
     }
     if !broken.is_empty() {
         let shown = &broken[..broken.len().min(NAMED_FILES)];
