@@ -188,6 +188,8 @@ fn plate_spec(acquisition: i64, sites: usize, size: Size) -> PlateSpec {
         size,
         depth: DEPTH,
         pixel_size_um: None,
+        z_step_um: None,
+        time_interval_s: None,
     };
     PlateSpec {
         name: PLATE.to_owned(),

@@ -15,7 +15,7 @@ use crate::config::Config;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::layer::Maps;
 use crate::storage::images::{OpenImages, keep_fields};
-use crate::storage::{DataDir, Space, atomic};
+use crate::storage::{DataDir, ImportRoots, Space, atomic};
 use crate::store::{Clock, Db, StoreError, SystemClock};
 
 /// Handles to everything a request or a job needs; cheap to clone.
@@ -27,6 +27,8 @@ pub struct Environment {
     pub data: DataDir,
     /// The room for more of them.
     pub space: Space,
+    /// Where else files may be read.
+    pub import_roots: ImportRoots,
     /// Where pixels are computed.
     pub compute: Compute,
     /// Opened images, kept for the next reader.
@@ -232,6 +234,7 @@ impl Environment {
             db,
             data,
             space: Space::new(&config.data_dir, config.reserve_bytes),
+            import_roots: ImportRoots::new(&config.import_roots),
             compute: Compute::new(engine, config.cores)?,
             images: Arc::default(),
             maps: Maps::default(),

@@ -8,6 +8,7 @@ mod identity;
 mod jobs;
 mod many_uploads;
 mod messages;
+mod metaxpress;
 mod process;
 mod tmclient;
 mod users;

@@ -157,6 +157,8 @@ async fn store_image(app: &TestApp, [experiment, plate, acquisition]: [i64; 3], 
             size,
             depth: BitDepth::Sixteen,
             pixel_size_um: None,
+            z_step_um: None,
+            time_interval_s: None,
         }],
     };
     create_plate(&path, &spec).unwrap();

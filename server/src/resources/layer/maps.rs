@@ -32,7 +32,7 @@ const CORRECTION_BYTES: u64 = 1 << 29;
 
 /// What a layout was made from: when none of this changed, neither did the layout.
 ///
-/// Sites are replaced only together with the images of their plate, whose generation then changes; sites that
+/// Sites come and change only together with the images of their plate, whose generation then changes; sites that
 /// are deleted take all layers with them, and [`Maps::forget`] follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayoutKey {
@@ -69,12 +69,10 @@ pub struct LayerView {
     pub version: u64,
 }
 
-/// Which planes: those of one layer in one well.
+/// Which planes: those of one layer in one well. Wells and channels outlive their planes; layers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct WellKey {
-    channel: i64,
-    tpoint: i64,
-    zplane: i64,
+    layer: i64,
     well: i64,
 }
 
@@ -194,8 +192,8 @@ impl Maps {
         source: &LayerSource,
         well: i64,
     ) -> Result<Arc<[StoredPlane]>, MapError> {
-        let LayerSource { channel_id: channel, tpoint, zplane, .. } = *source;
-        let key = WellKey { channel, tpoint, zplane, well };
+        let LayerSource { id: layer, channel_id: channel, tpoint, zplane, .. } = *source;
+        let key = WellKey { layer, well };
         if let Some(planes) = self.wells.get(&key).await {
             return Ok(planes);
         }

@@ -21,7 +21,7 @@ use tm_engine::image::{Rect, Size};
 use super::layout::{LayoutError, MapLayout};
 use super::{LayerSource, MapError};
 use crate::environment::Environment;
-use crate::resources::image::{WindowPlan, correction_of};
+use crate::resources::image::{MissingImage, WindowPlan, correction_of};
 use crate::storage::images::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 use crate::storage::{StorageError, atomic};
 
@@ -42,12 +42,12 @@ pub struct Block {
 }
 
 /// What a block was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlockReport {
     /// Pixels of full resolution that were composed.
     pub pixels: usize,
-    /// Sites of the block whose pixels are not stored; they stay black.
-    pub missing: usize,
+    /// Sites of the block that stay black.
+    pub missing: BTreeSet<MissingImage>,
 }
 
 impl Block {

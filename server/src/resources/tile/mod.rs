@@ -211,7 +211,7 @@ async fn render_full(
     let rendered = environment.compute.interactive(move |engine| {
         let parts = plan.read(&images)?;
         let plane = parts.render(engine, TILE, correction.as_deref(), limits)?;
-        Ok(EncodedTile::new(format.encode(plane)?, parts.missing == 0))
+        Ok(EncodedTile::new(format.encode(plane)?, parts.missing.is_empty()))
     });
     rendered.await?
 }

@@ -61,9 +61,17 @@ pub(super) fn array(depth: BitDepth, leading: &[usize], size: Size, shard: Size,
     })
 }
 
-/// A spatial axis; micrometres if the pixel size is known, else pixels without a unit.
-pub(super) fn space_axis(name: &str, pixel_size_um: Option<f64>) -> Value {
-    match pixel_size_um {
+/// The axis of time; seconds if the interval is known, else time points without a unit.
+pub(super) fn time_axis(name: &str, interval_s: Option<f64>) -> Value {
+    match interval_s {
+        Some(_) => json!({ "name": name, "type": "time", "unit": "second" }),
+        None => json!({ "name": name, "type": "time" }),
+    }
+}
+
+/// A spatial axis; micrometres if the step along it is known, else pixels or planes without a unit.
+pub(super) fn space_axis(name: &str, step_um: Option<f64>) -> Value {
+    match step_um {
         Some(_) => json!({ "name": name, "type": "space", "unit": "micrometer" }),
         None => json!({ "name": name, "type": "space" }),
     }
