@@ -85,7 +85,10 @@ async fn jobs_are_shown_to_whoever_asked_for_them(database: Database) {
     let listed = owner.get(&jobs).await;
     assert_eq!(listed.all("name"), ["tool_Heatmap"]);
     let job = &listed.data()[0];
-    assert_eq!((&job["id"], &job["submission_id"], &job["type"]), (&json!("1"), &json!(1), &json!("ToolJob")));
+    assert_eq!(
+        (&job["id"], &job["submission_id"], &job["type"]),
+        (&json!("1"), &json!(1), &json!("ToolJob"))
+    );
     assert!(job["submitted_at"].as_str().unwrap().starts_with("2017-07-1"), "{job}");
     for (query, count) in [
         ("submission_id=1", 1),

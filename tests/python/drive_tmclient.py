@@ -217,9 +217,10 @@ def segment(tm: CommandLine, client: TmClient, experiment: str, acquisition: Acq
     shape = acquisition.pixels(next(iter(planes.values()))).shape
     # Discs with holes, touching each other and the border; labels that do not follow each other.
     rows, columns = np.mgrid[: shape[0], : shape[1]]
-    cells = rows // 9 * 100 + columns // 9
-    distance = (rows % 9 - 4) ** 2 + (columns % 9 - 4) ** 2
-    labels = np.where((distance < 22) & (distance > 0), cells * 7 + 1, 0).astype(np.int32)
+    side = max(9, shape[0] // 20)
+    cells = rows // side * 100 + columns // side
+    distance = (rows % side - side // 2) ** 2 + (columns % side - side // 2) ** 2
+    labels = np.where((distance < (side / 2 + 1) ** 2) & (distance > 0), cells * 7 + 1, 0).astype(np.int32)
     place = (PLATE, well, y, x)
     client.upload_segmentation_image("Big cells", *place, tpoint=0, zplane=0, image=labels)
     same_image(client.download_segmentation_image("Big cells", *place, tpoint=0, zplane=0), labels, "labels")

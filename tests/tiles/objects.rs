@@ -96,7 +96,9 @@ impl Objects {
 
     /// As if the pyramid step had run.
     async fn show(&self) {
-        self.map.execute("update experiments set pyramid_height = 1, pyramid_width = 1, pyramid_depth = 1").await;
+        self.map
+            .execute("update experiments set pyramid_height = 1, pyramid_width = 1, pyramid_depth = 1")
+            .await;
     }
 
     async fn max_zoom(&self) -> usize {
@@ -156,7 +158,9 @@ fn rings(geometry: &Value) -> Vec<Vec<(i64, i64)>> {
     };
     let rings = polygons.iter().flat_map(|polygon| polygon.as_array().unwrap());
     let whole = |value: &Value| value.as_i64().unwrap_or_else(|| panic!("{value} is not whole"));
-    rings.map(|ring| ring.as_array().unwrap().iter().map(|p| (whole(&p[0]), -whole(&p[1]))).collect()).collect()
+    rings
+        .map(|ring| ring.as_array().unwrap().iter().map(|p| (whole(&p[0]), -whole(&p[1]))).collect())
+        .collect()
 }
 
 /// The pixels whose centres are inside by the even-odd rule.
@@ -200,7 +204,10 @@ async fn exact_outlines_of_all_tiles_together_are_the_label_images_and_come_with
         assert_eq!(found.iter().copied().collect::<BTreeSet<_>>(), expected, "tile {y}, {x}");
         assert_eq!(found.len(), expected.len(), "none comes twice");
         for feature in features {
-            assert_eq!((&feature["type"], &feature["properties"]), (&json!("Feature"), &json!({"type": "Cells"})));
+            assert_eq!(
+                (&feature["type"], &feature["properties"]),
+                (&json!("Feature"), &json!({"type": "Cells"}))
+            );
             let before = seen.insert(id(&feature), feature["geometry"].clone());
             assert!(before.is_none_or(|before| before == feature["geometry"]), "one shape in all tiles");
         }
@@ -208,7 +215,10 @@ async fn exact_outlines_of_all_tiles_together_are_the_label_images_and_come_with
     let drawn: BTreeMap<i64, Vec<(usize, usize)>> =
         seen.iter().map(|(object, geometry)| (*object, filled(geometry))).collect();
     assert!(seen.values().any(|geometry| geometry["type"] == "MultiPolygon"));
-    assert!(seen.values().any(|geometry| rings(geometry).len() > 1 && geometry["type"] == "Polygon"), "a hole");
+    assert!(
+        seen.values().any(|geometry| rings(geometry).len() > 1 && geometry["type"] == "Polygon"),
+        "a hole"
+    );
     assert_eq!(drawn, pixels);
 }
 
@@ -263,7 +273,8 @@ async fn objects_are_nothing_then_points_then_outlines_as_one_zooms_in() {
         assert!(count > 0 && count < exact.iter().flat_map(|e| rings(&e["geometry"])).flatten().count());
     }
     assert!(counts[0] < counts[2], "{counts:?}");
-    for wrong in ["tolerance=-1", "tolerance=nan", "tolerance=inf", "tolerance=x", "format=svg", "format=png"] {
+    for wrong in ["tolerance=-1", "tolerance=nan", "tolerance=inf", "tolerance=x", "format=svg", "format=png"]
+    {
         let answer = objects.map.get(&format!("{}/tiles?z=7&y=0&x=0&{wrong}", objects.layer)).await;
         assert_eq!(answer.status(), 400, "{wrong}");
     }
@@ -322,7 +333,9 @@ async fn where_there_is_nothing_collections_are_empty() {
     objects.show().await;
     let z = objects.max_zoom().await;
     let far = usize::MAX;
-    for (z, y, x) in [(z, 99, 0), (z, 0, 99), (z + 1, 0, 0), (far, 0, 0), (z, far, far), (0, 1, 0), (0, 1 << 31, 0)] {
+    for (z, y, x) in
+        [(z, 99, 0), (z, 0, 99), (z + 1, 0, 0), (far, 0, 0), (z, far, far), (0, 1, 0), (0, 1 << 31, 0)]
+    {
         assert_eq!(objects.tile(z, y, x, "").await, Vec::<Value>::new(), "{z} {y} {x}");
     }
     let nothing = objects.map.get(&format!("{}/tiles?z={z}&y=99&x=0&format=mvt", objects.layer)).await;

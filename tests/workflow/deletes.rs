@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tm_server::check;
 use tm_server::resources::acquisition;
 use tm_server::tally::Tally;
-use tm_tests::app::TestApp;
+use tm_tests::app::{Answer, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::contents::{Tables, changed, gone};
 use tm_tests::plates::{ALL_STAGES, Experiment};
@@ -44,7 +45,37 @@ async fn processed(app: &TestApp) -> Processed<'_> {
     experiment.upload("q", "other", &files()).await;
     let corrected = [("illuminati", "illumcorr", json!(true)), ("imextract", "batch_size", json!(3))];
     experiment.run(ALL_STAGES, &corrected).await;
+    let objects = json!({"name": "Cells"});
+    experiment.client.post(&format!("{}/mapobject_types", experiment.path), &objects).await.id();
+    for (plate, well) in [("p", "B03"), ("p", "C05"), ("q", "B03")] {
+        let mut body = place(plate, well);
+        body["image"] = labels();
+        experiment.client.post(&segmentations(&experiment), &body).await.says("ok");
+    }
     Processed { experiment, first, second }
+}
+
+/// The first plane of the first site of a well.
+fn place(plate: &str, well: &str) -> Value {
+    json!({
+        "plate_name": plate, "well_name": well, "well_pos_y": 0, "well_pos_x": 0, "tpoint": 0, "zplane": 0,
+    })
+}
+
+/// A label image with two objects.
+fn labels() -> Value {
+    let label = |y: usize, x: usize| i64::from(y < 9) + 2 * i64::from(y > 20 && x == 7);
+    json!((0..HEIGHT).map(|y| (0..WIDTH).map(|x| label(y, x)).collect()).collect::<Vec<Vec<_>>>())
+}
+
+fn segmentations(experiment: &Experiment<'_>) -> String {
+    // Plates, wells and sites are three types before it.
+    format!("{}/mapobject_types/4/segmentations", experiment.path)
+}
+
+async fn label_image(experiment: &Experiment<'_>, plate: &str, well: &str) -> Answer {
+    let request = experiment.client.request(Method::GET, &segmentations(experiment));
+    experiment.client.send(request.query(&place(plate, well))).await
 }
 
 /// The id at the end of a path.
@@ -121,7 +152,12 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         ("channels", 1),
         ("experiments", 1),
         ("illumination_statistics", 1),
+        // 4 sites, a well, and 2 objects in one of the sites.
+        ("mapobjects", 7),
         ("microscope_files", 18),
+        // All layers are there, in another version.
+        ("segmentation_layers", 4),
+        ("segmentations", 2),
         ("sites", 4),
         ("wells", 1),
     ];
@@ -151,6 +187,8 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         experiment.client.get(&tile).await.fails(404, "ResourceNotFoundError");
     }
     assert!(experiment.layers().await.is_empty());
+    assert_eq!(label_image(&experiment, "p", "B03").await.data(), &labels());
+    label_image(&experiment, "p", "C05").await.fails(404, "ResourceNotFoundError");
     experiment.client.delete(&first).await.fails(404, "ResourceNotFoundError");
     if let Some(python) = python::interpreter() {
         let plate = expected_plate(&app, &experiment, &files(), 1, 16).await;
@@ -214,6 +252,9 @@ async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     );
     assert_eq!((rows_after["plates"].len(), rows_after["acquisitions"].len()), (1, 1));
     assert_eq!((rows_after["channels"].len(), rows_after["channel_layers"].len()), (1, 0));
+    // A plate, a well, 4 sites, 2 objects.
+    assert_eq!((rows_after["mapobjects"].len(), rows_after["segmentations"].len()), (8, 2));
+    assert_eq!(label_image(&experiment, "q", "B03").await.data(), &labels());
     is_consistent(&app).await;
 
     experiment.run(ALL_STAGES, &[]).await;
