@@ -27,11 +27,14 @@ fn files() -> PlateFiles {
 }
 
 /// Plate `p` with acquisitions `first` (wells B03 and C05, channels 1 and 2) and `second` (well B03, channel
-/// 1), plate `q` with one acquisition like `second`; processed, with corrected illumination.
+/// 1), plate `q` with one acquisition like `second`; processed, with corrected illumination; and objects in
+/// the first sites of all wells.
 struct Processed<'a> {
     experiment: Experiment<'a>,
     first: String,
     second: String,
+    /// Path of the label images of its objects.
+    segmentations: String,
 }
 
 fn first() -> PlateFiles {
@@ -46,13 +49,15 @@ async fn processed(app: &TestApp) -> Processed<'_> {
     let corrected = [("illuminati", "illumcorr", json!(true)), ("imextract", "batch_size", json!(3))];
     experiment.run(ALL_STAGES, &corrected).await;
     let objects = json!({"name": "Cells"});
-    experiment.client.post(&format!("{}/mapobject_types", experiment.path), &objects).await.id();
+    let types = format!("{}/mapobject_types", experiment.path);
+    let objects = experiment.client.post(&types, &objects).await.id();
+    let segmentations = format!("{types}/{objects}/segmentations");
     for (plate, well) in [("p", "B03"), ("p", "C05"), ("q", "B03")] {
         let mut body = place(plate, well);
         body["image"] = labels();
-        experiment.client.post(&segmentations(&experiment), &body).await.says("ok");
+        experiment.client.post(&segmentations, &body).await.says("ok");
     }
-    Processed { experiment, first, second }
+    Processed { experiment, first, second, segmentations }
 }
 
 /// The first plane of the first site of a well.
@@ -68,13 +73,8 @@ fn labels() -> Value {
     json!((0..HEIGHT).map(|y| (0..WIDTH).map(|x| label(y, x)).collect()).collect::<Vec<Vec<_>>>())
 }
 
-fn segmentations(experiment: &Experiment<'_>) -> String {
-    // Plates, wells and sites are three types before it.
-    format!("{}/mapobject_types/4/segmentations", experiment.path)
-}
-
-async fn label_image(experiment: &Experiment<'_>, plate: &str, well: &str) -> Answer {
-    let request = experiment.client.request(Method::GET, &segmentations(experiment));
+async fn label_image(experiment: &Experiment<'_>, segmentations: &str, plate: &str, well: &str) -> Answer {
+    let request = experiment.client.request(Method::GET, segmentations);
     experiment.client.send(request.query(&place(plate, well))).await
 }
 
@@ -115,7 +115,7 @@ fn lost<'a>(before: &'a Tables, after: &Tables) -> BTreeMap<&'a str, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
     let app = TestApp::start().await;
-    let Processed { experiment, first, second } = processed(&app).await;
+    let Processed { experiment, first, second, segmentations } = processed(&app).await;
     is_consistent(&app).await;
     let (files_before, rows_before) = (app.files(), app.tables().await);
     let layers = experiment.layers().await;
@@ -187,8 +187,8 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         experiment.client.get(&tile).await.fails(404, "ResourceNotFoundError");
     }
     assert!(experiment.layers().await.is_empty());
-    assert_eq!(label_image(&experiment, "p", "B03").await.data(), &labels());
-    label_image(&experiment, "p", "C05").await.fails(404, "ResourceNotFoundError");
+    assert_eq!(label_image(&experiment, &segmentations, "p", "B03").await.data(), &labels());
+    label_image(&experiment, &segmentations, "p", "C05").await.fails(404, "ResourceNotFoundError");
     experiment.client.delete(&first).await.fails(404, "ResourceNotFoundError");
     if let Some(python) = python::interpreter() {
         let plate = expected_plate(&app, &experiment, &files(), 1, 16).await;
@@ -210,7 +210,7 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_acquisition_of_a_plate_takes_its_images_and_no_generation_is_used_twice() {
     let app = TestApp::start().await;
-    let Processed { experiment, first, second } = processed(&app).await;
+    let Processed { experiment, first, second, .. } = processed(&app).await;
     let other = app.files().keys().filter(|name| name.contains("/plates/2-1.")).count();
     for acquisition in [&first, &second] {
         experiment.client.delete(acquisition).await.says("ok");
@@ -231,7 +231,7 @@ async fn the_last_acquisition_of_a_plate_takes_its_images_and_no_generation_is_u
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     let app = TestApp::start().await;
-    let Processed { experiment, .. } = processed(&app).await;
+    let Processed { experiment, segmentations, .. } = processed(&app).await;
     let (files_before, rows_before) = (app.files(), app.tables().await);
     experiment.client.delete(&format!("{}/plates/1", experiment.path)).await.says("ok");
     let (files_after, rows_after) = (app.files(), app.tables().await);
@@ -254,7 +254,7 @@ async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     assert_eq!((rows_after["channels"].len(), rows_after["channel_layers"].len()), (1, 0));
     // A plate, a well, 4 sites, 2 objects.
     assert_eq!((rows_after["mapobjects"].len(), rows_after["segmentations"].len()), (8, 2));
-    assert_eq!(label_image(&experiment, "q", "B03").await.data(), &labels());
+    assert_eq!(label_image(&experiment, &segmentations, "q", "B03").await.data(), &labels());
     is_consistent(&app).await;
 
     experiment.run(ALL_STAGES, &[]).await;
