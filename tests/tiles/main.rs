@@ -8,4 +8,5 @@ mod layout;
 mod naive;
 mod objects;
 mod pixels;
+mod static_objects;
 mod vectors;
