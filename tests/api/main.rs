@@ -15,6 +15,8 @@ mod layers;
 mod linking;
 mod matrix;
 mod plates;
+mod segmentations;
 mod takeover;
+mod tools;
 mod uploads;
 mod wells;

@@ -186,6 +186,7 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
         lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());
     }
     serve_images(lines, client, &path, name).await;
+    serve_objects(lines, client, &path, name).await;
     serve_tiles(lines, client, &path, name, &mut names).await;
     let description = client.get(&format!("{path}/workflow/description")).await;
     lines.add(format!("api {name}/workflow/description"), essential(description.data()).to_string());
@@ -227,6 +228,37 @@ async fn serve_images(lines: &mut Lines, client: &Client, path: &str, name: &str
                 }
             }
         }
+    }
+}
+
+/// Lines of the types of objects, of what their layers show, and of the results of tools.
+async fn serve_objects(lines: &mut Lines, client: &Client, path: &str, name: &str) {
+    let sites = list(client, &format!("{path}/sites")).await;
+    for kind in list(client, &format!("{path}/mapobject_types")).await {
+        let (id, known) = (text(&kind, "id"), text(&kind, "name"));
+        lines.add(format!("api {name}/mapobject_types/{known}"), essential(&kind).to_string());
+        for layer in kind["layers"].as_array().expect("a list") {
+            let plane = format!("tpoint={}&zplane={}", layer["tpoint"], layer["zplane"]);
+            // Plates, wells and sites are shown at every level, so one tile has them all.
+            let tile = format!("{path}/segmentation_layers/{}/tiles?z=0&y=0&x=0", text(layer, "id"));
+            let shown = essential(&client.get(&tile).await.body).to_string();
+            lines.add(format!("objects {name}/{known}?{plane}"), hash(shown.as_bytes()));
+            for site in sites.iter().filter(|_| !layer["tpoint"].is_null()) {
+                let query = format!(
+                    "plate_name={}&well_name={}&well_pos_y={}&well_pos_x={}&{plane}",
+                    text(site, "plate_name"),
+                    text(site, "well_name"),
+                    site["y"],
+                    site["x"],
+                );
+                let labels = format!("{path}/mapobject_types/{id}/segmentations?{query}");
+                lines.add(format!("labels {name}/{known}?{query}"), fetched(client, &labels).await);
+            }
+        }
+    }
+    for result in list(client, &format!("{path}/tools/results")).await {
+        let place = format!("api {name}/tools/results/{}", text(&result, "name"));
+        lines.add(place, essential(&result).to_string());
     }
 }
 

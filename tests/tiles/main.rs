@@ -6,5 +6,7 @@
 mod http;
 mod layout;
 mod naive;
+mod objects;
 mod pixels;
+mod static_objects;
 mod vectors;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tm_server::storage::images::{FieldImage, PlaneIndex};
 use tm_tests::app::{OWNER, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
@@ -27,6 +28,13 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
     let acquisition =
         experiment.upload("plate", "acquisition", &PlateFiles::new("same").grid(1, 2).size(40, 50)).await;
     experiment.run(ALL_STAGES, &[]).await;
+    let types = format!("{}/mapobject_types", experiment.path);
+    let cells = experiment.client.post(&types, &json!({"name": "Cells"})).await.id();
+    let body = json!({
+        "plate_name": "plate", "well_name": "B03", "well_pos_y": 0, "well_pos_x": 1, "tpoint": 0, "zplane": 0,
+        "image": vec![vec![1; 50]; 40],
+    });
+    experiment.client.post(&format!("{types}/{cells}/segmentations"), &body).await.says("ok");
     let whole = taken(&app).await;
     assert!(whole.differences(&taken(&app).await).is_empty());
 
@@ -79,6 +87,10 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
 
     for (change, back) in [
         ("update wells set name = 'B04'", "update wells set name = 'B03'"),
+        (
+            "update mapobjects set label = 2 where label = 1",
+            "update mapobjects set label = 1 where label = 2",
+        ),
         (
             "update tasks set state = 'RUNNING' where name = 'corilla_run_0000001'",
             "update tasks set state = 'TERMINATED' where name = 'corilla_run_0000001'",
