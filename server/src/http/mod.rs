@@ -17,7 +17,7 @@ mod upload;
 
 pub use answer::{Data, Message, data, ok};
 pub use auth_user::{AuthUser, TileUser, token_cookie};
-pub use body::{JsonBody, RequestBody};
+pub use body::{JsonBody, LargeBody, LargeJson, RequestBody};
 pub use conditional::{attachment, not_modified};
 pub use detached::to_its_end;
 pub use forwarded::came_by_https;

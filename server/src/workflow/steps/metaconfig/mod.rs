@@ -16,6 +16,7 @@ use self::assembly::ExperimentAssembly;
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
 use crate::microscopes::{AcquisitionPlan, PlanOptions, PlateFormat, StitchLayout, plan_acquisition};
+use crate::resources::feature;
 use crate::resources::workflow::queries::{self, AcquisitionOfPlate};
 use crate::storage::images::create_plate;
 use crate::workflow::job::JobContext;
@@ -221,6 +222,7 @@ async fn replace_rows(
         obsolete.push(data.statistics(experiment, &file));
     }
     queries::delete_images(&mut tx, experiment).await?;
+    obsolete.extend(feature::forget_empty_files(&mut tx, environment, experiment).await?);
     let rows = assembly.insert(&mut tx, experiment).await?;
     for plate in &assembly.plates {
         plate.insert(&mut tx, assembly, &rows).await?;

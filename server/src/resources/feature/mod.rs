@@ -1,0 +1,155 @@
+//! Features: what is measured of the objects of a type, and the values.
+//!
+//! Names are rows, values lie in Parquet files ([`crate::storage::tables`]): every upload adds a small one, and a merge
+//! puts files together once there are many ([`merging`]). What is gone from the database, be it a feature, an object
+//! or a site, is gone from every answer at once; the next merge leaves it out of the files, too.
+
+pub mod csv;
+pub mod download;
+pub mod handlers;
+pub mod merging;
+pub mod queries;
+pub mod selection;
+pub mod upload;
+
+use std::path::PathBuf;
+
+use crate::environment::Environment;
+use crate::error::{ApiError, ApiResult};
+use crate::storage::tables::{Part, TableReader, TableStack};
+use crate::store::{Result, StoreError, Tx};
+
+/// Most features a type may have.
+pub const MOST_FEATURES: usize = 10_000;
+
+/// A feature as stored.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Feature {
+    /// Row id.
+    pub id: i64,
+    /// The type of the objects that it is measured of.
+    pub mapobject_type_id: i64,
+    /// Name, unique in the type.
+    pub name: String,
+}
+
+/// A type of objects, as far as features go.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct MeasuredType {
+    /// Row id.
+    pub id: i64,
+    /// Name, unique in the experiment.
+    pub name: String,
+    /// What its objects lie in or are: `Plate`, `Well` or `Site`.
+    pub ref_type: String,
+    /// Name of the experiment.
+    pub experiment_name: String,
+}
+
+/// What objects of a type lie in, or are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reference {
+    /// Plates.
+    Plate,
+    /// Wells.
+    Well,
+    /// Sites.
+    Site,
+}
+
+impl MeasuredType {
+    /// What its objects lie in.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for what this version does not know.
+    pub fn reference(&self) -> Result<Reference> {
+        match self.ref_type.as_str() {
+            "Plate" => Ok(Reference::Plate),
+            "Well" => Ok(Reference::Well),
+            "Site" => Ok(Reference::Site),
+            other => Err(StoreError::Corrupt(format!("objects that lie in a {other:?}"))),
+        }
+    }
+}
+
+/// A type of objects of an experiment.
+///
+/// # Errors
+/// 404 when the experiment has none of this id.
+pub async fn measured_type(tx: &mut Tx, experiment: i64, id: i64) -> ApiResult<MeasuredType> {
+    let found = queries::measured_type(tx, experiment, id).await?;
+    found.ok_or_else(|| ApiError::not_found(format!("mapobject type {id}")))
+}
+
+/// 404 for a feature.
+pub fn unknown(id: i64) -> ApiError {
+    ApiError::not_found(format!("feature {id}"))
+}
+
+/// Check the name of a feature. Unlike other names it keeps spaces at its ends: it is the head of a column.
+///
+/// # Errors
+/// 400 when it is blank, longer than 256 characters or holds control characters.
+pub fn check_feature_name(field: &str, name: &str) -> ApiResult<()> {
+    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
+        return Err(ApiError::malformed(format!("`{field}` must have 1 to 256 printable characters")));
+    }
+    Ok(())
+}
+
+/// Delete a feature: its values are no more to be seen.
+///
+/// # Errors
+/// 404 when the experiment has none of this id.
+pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
+    let mut tx = environment.db.write().await?;
+    if !queries::delete(&mut tx, experiment, id).await? {
+        return Err(unknown(id));
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The files with values of a type, which go after its rows.
+///
+/// # Errors
+/// When the database fails.
+pub async fn files_of_type(
+    tx: &mut Tx,
+    environment: &Environment,
+    experiment: i64,
+    mapobject_type: i64,
+) -> Result<Vec<PathBuf>> {
+    let files = queries::files(tx, mapobject_type).await?;
+    let path = |file: &queries::FeatureFile| environment.data.feature_file(experiment, mapobject_type, file.id);
+    Ok(files.iter().map(path).collect())
+}
+
+/// Forget the files of an experiment of which no row is about a site that is left; the value is where they are.
+///
+/// # Errors
+/// When the database fails.
+pub async fn forget_empty_files(
+    tx: &mut Tx,
+    environment: &Environment,
+    experiment: i64,
+) -> Result<Vec<PathBuf>> {
+    let files = queries::delete_empty_files(tx, experiment).await?;
+    Ok(files.into_iter().map(|(kind, file)| environment.data.feature_file(experiment, kind, file)).collect())
+}
+
+/// Open files as one table; each with the parts of it that count. `None` when one was removed meanwhile: then they
+/// were merged. Blocks.
+///
+/// # Errors
+/// When a file is damaged.
+fn open_stack(files: Vec<(PathBuf, Vec<Part>)>) -> crate::storage::error::Result<Option<TableStack>> {
+    let mut stack = TableStack::default();
+    for (path, parts) in files {
+        match TableReader::open(&path) {
+            Err(crate::storage::StorageError::NotFound { .. }) => return Ok(None),
+            reader => stack.push(reader?, parts),
+        }
+    }
+    Ok(Some(stack))
+}
