@@ -75,8 +75,22 @@ impl Fixture {
             "insert into mapobject_types (experiment_id, name, ref_type) values ({experiment}, 'Cells', 'Site')"
         ))
         .await;
-        insert(format!(
+        let shown = insert(format!(
             "insert into segmentation_layers (mapobject_type_id, tpoint, zplane) values ({objects}, 0, 0)"
+        ))
+        .await;
+        let object = insert(format!(
+            "insert into mapobjects (mapobject_type_id, site_id, label) values ({objects}, {site}, 1)"
+        ))
+        .await;
+        insert(format!(
+            "insert into segmentations (segmentation_layer_id, site_id, mapobject_id, min_y, min_x, max_y, max_x,
+                 centroid_y, centroid_x, is_border)
+             values ({shown}, {site}, {object}, 0, 0, 1, 1, 0, 0, true)"
+        ))
+        .await;
+        let feature = insert(format!(
+            "insert into features (mapobject_type_id, name, stored) values ({objects}, 'area', true)"
         ))
         .await;
         let submission = insert(format!(
@@ -105,6 +119,8 @@ impl Fixture {
             ("channels", channel),
             ("channel_layers", layer.clone()),
             ("channel_layer", layer),
+            ("mapobject_types", objects),
+            ("features", feature),
             ("jobs", job),
         ]);
         Self { experiment, children }

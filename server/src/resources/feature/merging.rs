@@ -77,7 +77,11 @@ pub async fn make_room(environment: &Environment, experiment: i64, mapobject_typ
     merge_if_many(environment, experiment, mapobject_type).await
 }
 
-async fn merge_if_many(environment: &Environment, experiment: i64, mapobject_type: i64) -> ApiResult<()> {
+/// Merge files of a type if there are many.
+///
+/// # Errors
+/// When the database or the disk fails; the files stay as they are then.
+pub async fn merge_if_many(environment: &Environment, experiment: i64, mapobject_type: i64) -> ApiResult<()> {
     let _turn = environment.merging.0.lock().await;
     for _ in 0..TRIES {
         let files = queries::files(&mut environment.db.read().await?, mapobject_type).await?;

@@ -54,6 +54,12 @@ impl NewValues {
     /// 400 naming what does not fit.
     pub fn check(&self) -> ApiResult<()> {
         let refuse = |message| Err(ApiError::malformed(message));
+        for (field, text) in [("plate_name", &self.plate), ("well_name", &self.well)] {
+            // Nothing stored holds one, and PostgreSQL takes none.
+            if text.contains('\0') {
+                return refuse(format!("`{field}` holds the character U+0000"));
+            }
+        }
         for name in &self.names {
             check_feature_name("names", name)?;
         }

@@ -1,7 +1,6 @@
 //! One file of feature values, written row group by row group.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ const PAGE_ROWS: usize = 2048;
 
 /// A file that is being written under a temporary name; dropped, it is removed.
 pub struct TableWriter {
-    writer: SerializedFileWriter<BufWriter<File>>,
+    writer: SerializedFileWriter<File>,
     temporary: Temporary,
     features: usize,
     parts: Vec<Part>,
@@ -60,7 +59,7 @@ impl TableWriter {
         let file = File::create_new(temporary.path())?;
         let invalid = |error| from_parquet(directory, error);
         let schema = schema(features).map_err(invalid)?;
-        let writer = SerializedFileWriter::new(BufWriter::new(file), schema, Arc::new(properties()));
+        let writer = SerializedFileWriter::new(file, schema, Arc::new(properties()));
         let writer = writer.map_err(invalid)?;
         Ok(Self { writer, temporary, features: features.len(), parts: Vec::new(), rows: 0 })
     }
@@ -123,11 +122,8 @@ impl TableWriter {
     /// # Errors
     /// [`StorageError::Io`] when the disk fails or is full.
     pub fn finish(self) -> Result<WrittenTable> {
-        let Self { mut writer, temporary, parts, .. } = self;
-        writer.finish().map_err(|error| from_parquet(temporary.path(), error))?;
-        let mut buffer = writer.into_inner().map_err(|error| from_parquet(temporary.path(), error))?;
-        buffer.flush()?;
-        let file = buffer.into_inner().map_err(|error| error.into_error())?;
+        let Self { writer, temporary, parts, .. } = self;
+        let file = writer.into_inner().map_err(|error| from_parquet(temporary.path(), error))?;
         file.sync_all()?;
         failpoint::reached("table synced");
         Ok(WrittenTable { size: file.metadata()?.len(), temporary, parts })
