@@ -227,6 +227,7 @@ impl Inventory {
 }
 
 impl Owned {
+    /// Files with feature values need not last: each is copied whole or found missing, and merges replace them often.
     fn lasts_until(&self, later: &Self) -> bool {
         let uploads = self.uploads.iter().all(|(acquisition, files)| {
             let later = later.uploads.get(acquisition);
@@ -240,7 +241,6 @@ impl Owned {
             && plates
             && self.layers.is_subset(&later.layers)
             && self.statistics.is_subset(&later.statistics)
-            && self.features.keys().all(|file| later.features.contains_key(file))
             && self.jobs.is_subset(&later.jobs)
     }
 

@@ -202,18 +202,18 @@ async fn files_go_with_the_last_site_that_they_are_about(database: Database) {
 async fn pandas_reads_every_file_of_uploads_and_merges() {
     let Some(python) = python::interpreter() else { return };
     let app = TestApp::start().await;
-    let objects = a_row_of_sites(&app, 18).await;
+    let objects = a_row_of_sites(&app, 17).await;
     let owner = app.client(OWNER).await;
     let path = format!("{}/feature-values", objects.path());
     let values = |x: i64| json!([if x % 2 == 0 { json!(null) } else { json!(x as f64 / 3.0) }, 1e-300]);
-    for x in 0..18 {
+    for x in 0..17 {
         let body = site(x).upload(0, &["a/b", "c"], &[1], &json!([values(x)]));
         owner.post(&path, &body).await.says("ok");
     }
     settle(&app, &objects).await;
     owner.post(&path, &site(3).upload(0, &["d"], &[1], &json!([[-0.5]]))).await.says("ok");
     let [late, merged] = &files(&app)[..] else { panic!("two files: {:?}", files(&app)) };
-    let all = || 0..18_i64;
+    let all = || 0..17_i64;
     let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     // The one with the higher number is the later one.
     let (merged, late) = if fs::metadata(late).unwrap().len() > fs::metadata(merged).unwrap().len() {
@@ -225,10 +225,10 @@ async fn pandas_reads_every_file_of_uploads_and_merges() {
         (name(merged)): json!({
             "mapobject_id": all().map(|x| x + 1).collect::<Vec<_>>(),
             "site_id": all().map(|x| x + 1).collect::<Vec<_>>(),
-            "tpoint": vec![0; 18],
-            "label": vec![1; 18],
+            "tpoint": vec![0; 17],
+            "label": vec![1; 17],
             "f1": all().map(|x| values(x)[0].clone()).collect::<Vec<_>>(),
-            "f2": vec![1e-300; 18],
+            "f2": vec![1e-300; 17],
         }),
         (name(late)): json!({
             "mapobject_id": [4], "site_id": [4], "tpoint": [0], "label": [1], "f3": [-0.5],

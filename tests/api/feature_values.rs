@@ -61,7 +61,9 @@ async fn values_come_back_as_they_were_sent(database: Database) {
         }
     }
     let raw = owner.request(Method::GET, &path).send().await.unwrap().text().await.unwrap();
-    assert!(raw.starts_with("mapobject_id,plain,with space,\"a,b\",\"a \"\"b\"\"\",µ/Fläche, ends ,日本\r\n"));
+    assert!(
+        raw.starts_with("mapobject_id,plain,with space,\"a,b\",\"a \"\"b\"\"\",µ/Fläche, ends ,日本\r\n")
+    );
 
     let integers = json!([[9_007_199_254_740_993_i64], [-9_007_199_254_740_992_i64]]);
     owner.post(&path, &A01.upload(0, &["integer"], &[3, 7], &integers)).await.says("ok");
@@ -177,7 +179,10 @@ async fn the_first_focal_plane_decides_which_labels_are_wanted(database: Databas
     let owner = app.client(OWNER).await;
     let path = format!("{}/feature-values", objects.path());
     owner.post(&path, &A01.upload(0, &["a"], &[3, 7], &json!([[3], [7]]))).await.says("ok");
-    owner.post(&path, &A01.upload(0, &["a"], &[3, 9], &json!([[3], [9]]))).await.fails(404, "ResourceNotFoundError");
+    owner
+        .post(&path, &A01.upload(0, &["a"], &[3, 9], &json!([[3], [9]])))
+        .await
+        .fails(404, "ResourceNotFoundError");
     owner.post(&path, &A01.upload(0, &["a"], &[3, 7, 9], &json!([[30], [7], [9]]))).await.says("ok");
     let (lines, _) = table(&owner, &path).await;
     assert!(lines.contains(&vec![three.to_string(), "30.0".into()]), "{lines:?}");
@@ -198,7 +203,9 @@ async fn several_sites(app: &TestApp) -> Objects<'_> {
     let owner = app.client(OWNER).await;
     let path = format!("{}/feature-values", objects.path());
     for (number, (well, plate, name, x)) in
-        [(b02, "p", "B02", 0), (a01, "p", "A01", 0), (a01, "p", "A01", 1), (other, "q x", "A01", 0)].iter().enumerate()
+        [(b02, "p", "B02", 0), (a01, "p", "A01", 0), (a01, "p", "A01", 1), (other, "q x", "A01", 0)]
+            .iter()
+            .enumerate()
     {
         let site = objects.site(*well, 0, *x).await;
         let both = [objects.layer, deeper, later];
@@ -284,7 +291,9 @@ async fn a_filter_that_finds_nothing_is_refused_before_the_first_line(database: 
     let objects = several_sites(&app).await;
     let owner = app.client(OWNER).await;
     for kind in ["feature-values", "metadata"] {
-        for query in ["plate_name=r", "well_name=C01", "plate_name=q x&well_name=B02", "well_pos_y=9", "tpoint=1"] {
+        for query in
+            ["plate_name=r", "well_name=C01", "plate_name=q x&well_name=B02", "well_pos_y=9", "tpoint=1"]
+        {
             let answer = owner.get(&format!("{}/{kind}?{query}", objects.path())).await;
             answer.fails(404, "ResourceNotFoundError");
         }

@@ -25,7 +25,9 @@ async fn prepare(directory: &TempDir, sites: i64, objects: i64) -> Program {
     let file = directory.path().join("data/tmserver.sqlite");
     let rows = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file)).await.unwrap();
     let numbers = |last: i64| {
-        format!("with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n < {last})")
+        format!(
+            "with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n < {last})"
+        )
     };
     for statement in [
         "insert into experiments (user_id, name, description, microscope_type, workflow_type, plate_format,
@@ -96,7 +98,10 @@ async fn a_table_of_many_values_is_sent_in_the_memory_of_a_small_one() {
         let value = |label: i64, feature: i64| (x * 1_000_003 + label * 1009 + feature) as f64 / 7.0;
         let row = |label: &i64| (0..features).map(|feature| value(*label, feature)).collect::<Vec<_>>();
         let values = json!(labels.iter().map(row).collect::<Vec<_>>());
-        client.post(&format!("{TYPE}/feature-values"), &site(x).upload(0, &names, &labels, &values)).await.says("ok");
+        client
+            .post(&format!("{TYPE}/feature-values"), &site(x).upload(0, &names, &labels, &values))
+            .await
+            .says("ok");
     }
     let uploaded = begun.elapsed();
     let files = directory.path().join("data/experiments/1/features").read_dir().unwrap().count();
@@ -135,7 +140,9 @@ async fn upload(client: &Client, x: i64) -> reqwest::Result<u16> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_at_any_moment_of_an_upload_or_a_merge_loses_nothing_that_was_stored() {
     const SITES: i64 = 20;
-    for point in ["1:table synced", "1:table renamed", "9:table renamed", "1:merge written", "18:table renamed"] {
+    for point in
+        ["1:table synced", "1:table renamed", "9:table renamed", "1:merge written", "18:table renamed"]
+    {
         let directory = TempDir::new().unwrap();
         let program = prepare(&directory, SITES, 1).await;
         let mut server = program.with(failpoint::VARIABLE, &format!("kill:{point}")).serve();

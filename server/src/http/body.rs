@@ -39,11 +39,8 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
         if holds_zero(&value) {
             return Err(ApiError::malformed("a text in the body holds the character U+0000"));
         }
-        let missing: Vec<_> = T::REQUIRED
-            .iter()
-            .filter(|key| object.get(**key).is_none_or(Value::is_null))
-            .copied()
-            .collect();
+        let missing: Vec<_> =
+            T::REQUIRED.iter().filter(|key| object.get(**key).is_none_or(Value::is_null)).copied().collect();
         if !missing.is_empty() {
             return Err(missing_keys(missing_kind, &missing));
         }

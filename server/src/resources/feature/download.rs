@@ -133,7 +133,10 @@ fn lines<T: Table>(objects: Objects, table: T) -> impl Stream<Item = io::Result<
 }
 
 /// The next lines; `None` after the last.
-async fn next_lines<T: Table>(mut objects: Objects, mut table: T) -> ApiResult<Option<(Vec<u8>, Objects, T)>> {
+async fn next_lines<T: Table>(
+    mut objects: Objects,
+    mut table: T,
+) -> ApiResult<Option<(Vec<u8>, Objects, T)>> {
     let next = objects.take(table.lines_at_once()).await?;
     if next.is_empty() {
         return Ok(None);

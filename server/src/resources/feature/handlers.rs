@@ -199,7 +199,8 @@ pub async fn upload_values(
     values.check()?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let mapobject_type = parse_id("mapobject type", &mapobject_type)?;
-    to_its_end(async move { upload::store(&app.environment, experiment, mapobject_type, values).await }).await?;
+    to_its_end(async move { upload::store(&app.environment, experiment, mapobject_type, values).await })
+        .await?;
     Ok(ok())
 }
 

@@ -115,11 +115,13 @@ async fn merge(
     files: &[FeatureFile],
 ) -> ApiResult<bool> {
     let mut tx = environment.db.read().await?;
-    let features = queries::all_of_type(&mut tx, mapobject_type).await?.into_iter().map(|(id, _)| id).collect();
+    let features =
+        queries::all_of_type(&mut tx, mapobject_type).await?.into_iter().map(|(id, _)| id).collect();
     let mut parts = parts_by_file(&mut tx, mapobject_type, (i64::MIN, i64::MAX)).await?;
     drop(tx);
     let path = |id| environment.data.feature_file(experiment, mapobject_type, id);
-    let opened = files.iter().map(|file| (path(file.id), parts.remove(&file.id).unwrap_or_default())).collect();
+    let opened =
+        files.iter().map(|file| (path(file.id), parts.remove(&file.id).unwrap_or_default())).collect();
     let directory = environment.data.features(experiment);
     let begun = environment.compute.batch(move |_| begin_merge(opened, features, &directory)).await;
     let Some(mut merge) = begun.map_err(ApiError::internal)?? else { return Ok(false) };

@@ -121,7 +121,8 @@ pub async fn files_of_type(
     mapobject_type: i64,
 ) -> Result<Vec<PathBuf>> {
     let files = queries::files(tx, mapobject_type).await?;
-    let path = |file: &queries::FeatureFile| environment.data.feature_file(experiment, mapobject_type, file.id);
+    let path =
+        |file: &queries::FeatureFile| environment.data.feature_file(experiment, mapobject_type, file.id);
     Ok(files.iter().map(path).collect())
 }
 

@@ -53,7 +53,12 @@ pub async fn list_of_experiment(tx: &mut Tx, experiment: i64) -> Result<Vec<Feat
 
 /// Id and name of all features of a type, those whose first values are on their way included.
 pub async fn all_of_type(tx: &mut Tx, mapobject_type: i64) -> Result<Vec<(i64, String)>> {
-    fetch_all!(tx, (i64, String), "select id, name from features where mapobject_type_id = $1", mapobject_type)
+    fetch_all!(
+        tx,
+        (i64, String),
+        "select id, name from features where mapobject_type_id = $1",
+        mapobject_type
+    )
 }
 
 /// Add a feature that nobody sees yet; the value is the id.

@@ -79,7 +79,8 @@ impl ObjectFilter<'_> {
                 Reference::Well => "wells",
                 Reference::Site => "sites",
             };
-            let message = format!("`{field}` does not apply: the objects of \"{}\" are {what}", measured.name);
+            let message =
+                format!("`{field}` does not apply: the objects of \"{}\" are {what}", measured.name);
             Err(ApiError::malformed(message))
         };
         match reference {

@@ -54,13 +54,17 @@ impl TableReader {
         let pairs = metadata.key_value_metadata().map_or(&[][..], Vec::as_slice);
         let version = pairs.iter().find(|pair| pair.key == FORMAT_KEY).and_then(|pair| pair.value.as_deref());
         if version != Some(FORMAT_VERSION) {
-            let problem = format!("format version {version:?} is stored, this program knows {FORMAT_VERSION:?}");
+            let problem =
+                format!("format version {version:?} is stored, this program knows {FORMAT_VERSION:?}");
             return Err(StorageError::corrupt(path, problem));
         }
         let schema = metadata.schema_descr();
         let names: Vec<&str> = schema.columns().iter().map(|column| column.name()).collect();
         if !names.starts_with(&KEY_COLUMNS) {
-            return Err(StorageError::corrupt(path, format!("does not begin with the columns {KEY_COLUMNS:?}")));
+            return Err(StorageError::corrupt(
+                path,
+                format!("does not begin with the columns {KEY_COLUMNS:?}"),
+            ));
         }
         let mut features = HashMap::new();
         for (column, name) in names.iter().enumerate().skip(KEY_COLUMNS.len()) {
