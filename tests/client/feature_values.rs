@@ -84,7 +84,7 @@ async fn count(client: &Client, path: &str) -> (usize, usize) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_table_of_many_values_is_sent_in_the_memory_of_a_small_one() {
     // Ten million values for the asking: `TM_FEATURE_SITES=1000`.
-    let sites = std::env::var("TM_FEATURE_SITES").ok().and_then(|sites| sites.parse().ok()).unwrap_or(300);
+    let sites = std::env::var("TM_FEATURE_SITES").ok().and_then(|sites| sites.parse().ok()).unwrap_or(400);
     let (objects, features) = (100, 100);
     let directory = TempDir::new().unwrap();
     let server = prepare(&directory, sites, objects).await.serve();
