@@ -33,5 +33,9 @@ create table segmentations (
     outline blob,
     unique (mapobject_id, segmentation_layer_id)
 );
-create index segmentations_site on segmentations (segmentation_layer_id, site_id);
+-- Ends in the object, so that those of a site can be read in order and piece by piece.
+create index segmentations_site on segmentations (segmentation_layer_id, site_id, mapobject_id);
 create index segmentations_of_site on segmentations (site_id);
+
+-- Goes up with every change of what the layer shows: tiles of another version are others.
+alter table segmentation_layers add column version bigint not null default 0;

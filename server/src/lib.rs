@@ -25,4 +25,5 @@ pub mod storage;
 pub mod store;
 pub mod sweep;
 pub mod tally;
+pub mod tools;
 pub mod workflow;

@@ -15,9 +15,12 @@ use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
+use crate::resources::segmentation::handlers as segmentation;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
+use crate::resources::tools::handlers as tools;
 use crate::resources::user::handlers as user;
+use crate::resources::vector_tile::handlers as vector_tile;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 
@@ -70,6 +73,15 @@ use crate::resources::workflow::handlers as workflow;
         image::get_image_file,
         layer::list_channel_layers,
         mapobject::list_segmentation_layers,
+        vector_tile::get_segmentation_tile,
+        vector_tile::get_labeled_tile,
+        mapobject::list_mapobject_types,
+        mapobject::create_mapobject_type,
+        mapobject::rename_mapobject_type,
+        mapobject::delete_mapobject_type,
+        segmentation::download_segmentations,
+        segmentation::upload_segmentations,
+        mapobject::get_mapobject_info,
         tile::get_channel_tile,
         feature::list_features,
         feature::upload_values,
@@ -86,6 +98,13 @@ use crate::resources::workflow::handlers as workflow;
         workflow::watch_status,
         workflow::list_jobs,
         workflow::get_job_log,
+        tools::list_tools,
+        tools::list_tool_results,
+        tools::get_tool_result,
+        tools::rename_tool_result,
+        tools::delete_tool_result,
+        tools::list_tool_jobs,
+        tools::get_tool_job_log,
     ),
     modifiers(&Token),
     security(("token" = []))

@@ -16,9 +16,12 @@ use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
+use crate::resources::segmentation::handlers as segmentation;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
+use crate::resources::tools::handlers as tools;
 use crate::resources::user::handlers as user;
+use crate::resources::vector_tile::handlers as vector_tile;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 
@@ -76,6 +79,17 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/mapobject_types/{t}/metadata", feature::get_metadata)
         .put("/api/experiments/{e}/features/{f}", feature::rename_feature)
         .delete("/api/experiments/{e}/features/{f}", feature::delete_feature)
+        .get("/api/experiments/{e}/segmentation_layers/{l}/tiles", vector_tile::get_segmentation_tile)
+        .get("/api/experiments/{e}/segmentation_layers/{l}/tile", vector_tile::get_segmentation_tile)
+        .get("/api/experiments/{e}/segmentation_layers/{l}/labeled_tiles", vector_tile::get_labeled_tile)
+        .get("/api/experiments/{e}/mapobject_types", mapobject::list_mapobject_types)
+        .post("/api/experiments/{e}/mapobject_types", mapobject::create_mapobject_type)
+        .post("/api/experiments/{e}/mapobject_type", mapobject::create_mapobject_type)
+        .put("/api/experiments/{e}/mapobject_types/{t}", mapobject::rename_mapobject_type)
+        .delete("/api/experiments/{e}/mapobject_types/{t}", mapobject::delete_mapobject_type)
+        .get("/api/experiments/{e}/mapobject_types/{t}/segmentations", segmentation::download_segmentations)
+        .post("/api/experiments/{e}/mapobject_types/{t}/segmentations", segmentation::upload_segmentations)
+        .get("/api/experiments/{e}/mapobjects/{m}/info", mapobject::get_mapobject_info)
         .get("/api/experiments/{e}/workflow/description", workflow::get_description)
         .post("/api/experiments/{e}/workflow/description", workflow::set_description)
         .post("/api/experiments/{e}/workflow/submit", workflow::submit_workflow)
@@ -85,6 +99,17 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/workflow/events", workflow::watch_status)
         .get("/api/experiments/{e}/workflow/jobs", workflow::list_jobs)
         .get("/api/experiments/{e}/workflow/jobs/{j}/log", workflow::get_job_log)
+        .get("/api/tools", tools::list_tools)
+        .get("/api/experiments/{e}/tools/results", tools::list_tool_results)
+        .get("/api/experiments/{e}/tools/result", tools::list_tool_results)
+        .get("/api/experiments/{e}/tools/results/{r}", tools::get_tool_result)
+        .get("/api/experiments/{e}/tools/result/{r}", tools::get_tool_result)
+        .put("/api/experiments/{e}/tools/results/{r}", tools::rename_tool_result)
+        .put("/api/experiments/{e}/tools/result/{r}", tools::rename_tool_result)
+        .delete("/api/experiments/{e}/tools/results/{r}", tools::delete_tool_result)
+        .delete("/api/experiments/{e}/tools/result/{r}", tools::delete_tool_result)
+        .get("/api/experiments/{e}/tools/jobs", tools::list_tool_jobs)
+        .get("/api/experiments/{e}/tools/jobs/{j}/log", tools::get_tool_job_log)
 }
 
 /// The routes of the API below `base_path`: empty, or such as `/tissuemaps`.

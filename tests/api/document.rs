@@ -11,6 +11,10 @@ const UNDESCRIBED: &[&str] = &[
     "/api/openapi.json",
     "/api/experiments/{}/channels/{}/image-files",
     "/api/experiments/{}/channel_layer/{}/tiles",
+    "/api/experiments/{}/segmentation_layers/{}/tile",
+    "/api/experiments/{}/mapobject_type",
+    "/api/experiments/{}/tools/result",
+    "/api/experiments/{}/tools/result/{}",
 ];
 
 /// A path without the names of its parameters.

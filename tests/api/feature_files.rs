@@ -23,6 +23,7 @@ tm_tests::on_each_database![
     a_table_goes_on_while_its_files_are_merged,
     a_merge_drops_what_is_gone_from_the_database,
     files_go_with_the_last_site_that_they_are_about,
+    files_go_with_their_type,
 ];
 
 const SITES: i64 = 90;
@@ -196,6 +197,26 @@ async fn files_go_with_the_last_site_that_they_are_about(database: Database) {
     assert_eq!(table(&owner, &path).await.0, [["mapobject_id", "a"], ["2", "7.0"]]);
     owner.delete(&objects.experiment).await.says("ok");
     assert!(app.uploaded_files().is_empty());
+}
+
+async fn files_go_with_their_type(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let objects = a_row_of_sites(&app, 3).await;
+    let owner = app.client(OWNER).await;
+    for x in 0..3 {
+        let body = site(x).upload(0, &["b", "a"], &[1], &json!([[x, 1]]));
+        owner.post(&format!("{}/feature-values", objects.path()), &body).await.says("ok");
+    }
+    let types = owner.get(&format!("{}/mapobject_types?name=Cells", objects.experiment)).await;
+    let features = json!([{"id": "2", "name": "a"}, {"id": "1", "name": "b"}]);
+    assert_eq!(types.data()[0]["features"], features);
+    let made =
+        owner.post(&format!("{}/mapobject_types", objects.experiment), &json!({"name": "Cells"})).await;
+    assert_eq!(made.data()["features"], features);
+    assert_eq!(files(&app).len(), 3);
+    owner.delete(&objects.path()).await.says("ok");
+    assert_eq!(files(&app), Vec::<PathBuf>::new());
+    owner.get(&format!("{}/metadata", objects.path())).await.fails(404, "ResourceNotFoundError");
 }
 
 #[tokio::test(flavor = "multi_thread")]

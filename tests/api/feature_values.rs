@@ -2,9 +2,10 @@
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use tm_server::resources::tools::labels::Labels;
 use tm_tests::app::{OWNER, TestApp};
 use tm_tests::databases::Database;
-use tm_tests::objects::{Objects, SiteNames, table};
+use tm_tests::objects::{Lines, Objects, SiteNames, table};
 
 tm_tests::on_each_database![
     values_come_back_as_they_were_sent,
@@ -16,6 +17,7 @@ tm_tests::on_each_database![
     filters_narrow_both_tables_and_name_the_file,
     a_filter_that_finds_nothing_is_refused_before_the_first_line,
     plates_and_wells_have_the_columns_of_their_kind,
+    metadata_have_a_column_for_every_result_of_a_tool,
 ];
 
 const A01: SiteNames<'_> = SiteNames { plate: "p", well: "A01", y: 0, x: 0 };
@@ -125,8 +127,8 @@ async fn what_does_not_fit_is_refused_and_leaves_nothing_behind(database: Databa
         (with("names", json!(["a", " "])), 400, "`names` must have"),
         (with("names", json!(["a", "b\u{0}"])), 400, "`names` must have"),
         (with("plate_name", json!("p\u{0}")), 400, "U+0000"),
-        (with("tpoint", json!("first")), 400, "an integer"),
-        (with("tpoint", json!(0.5)), 400, "an integer"),
+        (with("tpoint", json!("first")), 400, "whole number"),
+        (with("tpoint", json!(0.5)), 400, "whole number"),
         (with("plate_name", json!("q")), 404, "plate \"q\""),
         (with("well_name", json!("A02")), 404, "well \"A02\""),
         (with("well_pos_y", json!(1)), 404, "y 1"),
@@ -353,4 +355,45 @@ async fn plates_and_wells_have_the_columns_of_their_kind(database: Database) {
         let body = A01.upload(0, &["a"], &[1], &json!([[1]]));
         owner.post(&format!("{path}/feature-values"), &body).await.fails(404, "ResourceNotFoundError");
     }
+}
+
+async fn metadata_have_a_column_for_every_result_of_a_tool(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let (objects, [three, seven]) = two_cells(&app).await;
+    let owner = app.client(OWNER).await;
+    for (name, kind) in [
+        ("clusters", "ScalarToolResult"),
+        ("classes", "SupervisedClassifierToolResult"),
+        ("area", "HeatmapToolResult"),
+    ] {
+        let attributes = if name == "area" { r#"{"feature_id": 1}"# } else { "{}" };
+        app.sql(&format!(
+            "insert into tool_results (mapobject_type_id, name, tool_name, type, attributes, version, created_at)
+             values ({}, '{name}', 'tool', '{kind}', '{attributes}', 0, 0)",
+            objects.kind
+        ))
+        .await;
+    }
+    let packed = Labels::new(vec![(seven, 2.0)]).pack();
+    let packed: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let packed = match app.database {
+        Database::Sqlite => format!("x'{packed}'"),
+        Database::Postgres(_) => format!("decode('{packed}', 'hex')"),
+    };
+    app.sql(&format!(
+        "insert into label_values (tool_result_id, site_id, tpoint, labels)
+         values (1, 1, 0, {packed}), (2, 1, 0, {packed})"
+    ))
+    .await;
+    let path = format!("{}/metadata", objects.path());
+    let (lines, _) = table(&owner, &path).await;
+    let ends = |lines: &Lines| lines.iter().map(|line| line[9..].join(",")).collect::<Vec<_>>();
+    assert_eq!(ends(&lines), ["clusters,classes,area", "2,2.0,nan", "nan,nan,nan"]);
+    assert_eq!([&lines[1][0], &lines[2][0]], [&seven.to_string(), &three.to_string()]);
+    // A heatmap is nothing without its feature.
+    let values = format!("{}/feature-values", objects.path());
+    owner.post(&values, &A01.upload(0, &["area"], &[3, 7], &json!([[3], [7]]))).await.says("ok");
+    owner.delete(&format!("{}/features/1", objects.experiment)).await.says("ok");
+    let (lines, _) = table(&owner, &path).await;
+    assert_eq!(ends(&lines), ["clusters,classes", "2,2.0", "nan,nan"]);
 }

@@ -18,6 +18,7 @@ mod layers;
 mod linking;
 mod matrix;
 mod plates;
+mod segmentations;
 mod takeover;
 mod uploads;
 mod wells;

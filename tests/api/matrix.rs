@@ -117,6 +117,7 @@ fn expected(row: &Row, caller: Caller, ask: &Ask) -> (u16, &'static str) {
         _ if forbidden => (403, "ForbiddenError"),
         Ask::Missing(_) => (400, "MalformedRequestError"),
         Ask::UnknownChild(_) | Ask::ForeignChild => (404, "ResourceNotFoundError"),
+        Ask::Right if row.is_personal && caller != Caller::Owner => (404, "ResourceNotFoundError"),
         Ask::Right => (200, ""),
     }
 }

@@ -18,7 +18,7 @@ use tm_server::microscopes::PlateFormat;
 use tm_server::resources::experiment::{self, AcquisitionMode, NewExperiment};
 use tm_server::resources::layer::pyramid;
 use tm_server::resources::workflow::queries::{self, LayerKey, NewPlane};
-use tm_server::resources::{acquisition, plate, user};
+use tm_server::resources::{acquisition, mapobject, plate, user};
 use tm_server::storage::images::{
     AcquisitionSpec, ChannelSpec, FieldImage, FieldSpec, PlaneIndex, PlateSpec, create_plate, field_path,
 };
@@ -189,6 +189,7 @@ impl MadeUpMap {
         let (height, width) = (size.height as i64, size.width as i64);
         let mut tx = environment.db.write().await.unwrap();
         experiment::queries::set_pyramid(&mut tx, self.experiment, height, width, depth, 0).await.unwrap();
+        mapobject::refresh_static(&mut tx, self.experiment).await.unwrap();
         tx.commit().await.unwrap();
         total
     }

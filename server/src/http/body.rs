@@ -1,12 +1,16 @@
 //! JSON bodies: read whatever the content type says, required keys named when missing.
 
+use std::fmt;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
-use serde::de::DeserializeOwned;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::Value;
-use serde_json::error::Category;
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, ErrorKind};
@@ -15,75 +19,54 @@ use crate::error::{ApiError, ApiResult, ErrorKind};
 pub trait RequestBody: DeserializeOwned {
     /// Keys that must be present and not null.
     const REQUIRED: &'static [&'static str];
+    /// Keys one of which must be present and not null, if there are any.
+    const ONE_OF: &'static [&'static str] = &[];
 }
 
 /// A JSON body that has all its required keys.
 #[derive(Debug)]
 pub struct JsonBody<T>(pub T);
 
+/// A JSON body that may be large: read into its type directly, off the async threads. Its texts are to be read by
+/// [`plain_text`].
+#[derive(Debug)]
+pub struct LargeBody<T>(pub T);
+
 impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> ApiResult<Self> {
-        let missing_kind = missing_kind(&request);
+        let missing = missing_kind(&request);
         let bytes = read(request, state).await?;
-        let value: Value = if bytes.iter().all(u8::is_ascii_whitespace) {
-            Value::Object(serde_json::Map::new())
-        } else {
-            serde_json::from_slice(&bytes)
-                .map_err(|error| ApiError::malformed(format!("the body is not valid JSON: {error}")))?
-        };
+        let value: Value = serde_json::from_slice(&bytes).map_err(not_json)?;
         let Value::Object(object) = &value else {
             return Err(ApiError::malformed("the body must be a JSON object"));
         };
         if holds_zero(&value) {
             return Err(ApiError::malformed("a text in the body holds the character U+0000"));
         }
-        let missing: Vec<_> =
-            T::REQUIRED.iter().filter(|key| object.get(**key).is_none_or(Value::is_null)).copied().collect();
-        if !missing.is_empty() {
-            return Err(missing_keys(missing_kind, &missing));
-        }
-        serde_json::from_value(value)
-            .map(Self)
-            .map_err(|error| ApiError::malformed(format!("the body does not fit: {error}")))
+        check_keys::<T>(missing, |key| object.get(key).is_some_and(|value| !value.is_null()))?;
+        serde_json::from_value(value).map(Self).map_err(does_not_fit)
     }
 }
 
-/// A large request body: what it is read into, key by key, and what is made of that once no key is missing.
-pub trait LargeBody: DeserializeOwned + Send + 'static {
-    /// What the handler works with.
-    type Content: Send + 'static;
-
-    /// The required keys that are absent or null.
-    fn missing(&self) -> Vec<&'static str>;
-
-    /// What the handler works with; `None` when a key is missing.
-    fn content(self) -> Option<Self::Content>;
-}
-
-/// A large JSON body that has all its required keys. It is read straight into what it stands for, off the async
-/// threads: a tree of JSON values would take many times its length.
-#[derive(Debug)]
-pub struct LargeJson<T: LargeBody>(pub T::Content);
-
-impl<T: LargeBody> FromRequest<App> for LargeJson<T> {
+impl<T: RequestBody + Send + 'static> FromRequest<App> for LargeBody<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
-        let missing_kind = missing_kind(&request);
+        let missing = missing_kind(&request);
         let bytes = read(request, app).await?;
-        let parse = move || {
-            let empty = bytes.iter().all(u8::is_ascii_whitespace);
-            let body: T = serde_json::from_slice(if empty { b"{}" } else { &bytes }).map_err(unfit)?;
-            let missing = body.missing();
-            body.content().ok_or_else(|| missing_keys(missing_kind, &missing))
-        };
-        app.environment.compute.interactive(move |_| parse()).await.map_err(ApiError::internal)?.map(Self)
+        let parsed = app.environment.compute.interactive(move |_| {
+            let mut json = serde_json::Deserializer::from_slice(&bytes);
+            let Keys(present) = json.deserialize_any(KeysVisitor::<T>::new()).map_err(not_json)?;
+            json.end().map_err(not_json)?;
+            check_keys::<T>(missing, |key| present.contains(&key))?;
+            serde_json::from_slice(&bytes).map(Self).map_err(does_not_fit)
+        });
+        parsed.await.map_err(ApiError::internal)?
     }
 }
 
-/// The error when a required key of a body is absent.
 fn missing_kind(request: &Request) -> ErrorKind {
     match *request.method() {
         Method::PUT => ErrorKind::MissingPutParameter,
@@ -91,21 +74,9 @@ fn missing_kind(request: &Request) -> ErrorKind {
     }
 }
 
-fn missing_keys(kind: ErrorKind, keys: &[&str]) -> ApiError {
-    let keys: Vec<_> = keys.iter().map(|key| format!("`{key}`")).collect();
-    ApiError::new(kind, format!("missing key(s) in the body: {}", keys.join(", ")))
-}
-
-fn unfit(error: serde_json::Error) -> ApiError {
-    ApiError::malformed(match error.classify() {
-        Category::Data => format!("the body does not fit: {error}"),
-        Category::Io | Category::Syntax | Category::Eof => format!("the body is not valid JSON: {error}"),
-    })
-}
-
-/// The bytes of a body, as many as the server accepts.
+/// The bytes of a body; an empty one is an empty object.
 async fn read<S: Send + Sync>(request: Request, state: &S) -> ApiResult<Bytes> {
-    Bytes::from_request(request, state).await.map_err(|rejection| {
+    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
         let response = rejection.into_response();
         match response.status() {
             StatusCode::PAYLOAD_TOO_LARGE => {
@@ -113,7 +84,127 @@ async fn read<S: Send + Sync>(request: Request, state: &S) -> ApiResult<Bytes> {
             }
             _ => ApiError::malformed("the body could not be read"),
         }
-    })
+    })?;
+    Ok(if bytes.iter().all(u8::is_ascii_whitespace) { Bytes::from_static(b"{}") } else { bytes })
+}
+
+fn not_json(error: serde_json::Error) -> ApiError {
+    ApiError::malformed(format!("the body is not valid JSON: {error}"))
+}
+
+fn does_not_fit(error: serde_json::Error) -> ApiError {
+    ApiError::malformed(format!("the body does not fit: {error}"))
+}
+
+fn check_keys<T: RequestBody>(kind: ErrorKind, is_present: impl Fn(&'static str) -> bool) -> ApiResult<()> {
+    let mut missing: Vec<_> =
+        T::REQUIRED.iter().filter(|key| !is_present(key)).map(|key| format!("`{key}`")).collect();
+    if !T::ONE_OF.is_empty() && !T::ONE_OF.iter().any(|key| is_present(key)) {
+        let either: Vec<_> = T::ONE_OF.iter().map(|key| format!("`{key}`")).collect();
+        missing.push(either.join(" or "));
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(ApiError::new(kind, format!("missing key(s) in the body: {}", missing.join(", "))))
+}
+
+/// Those of the keys that a body needs which it has with a value.
+struct Keys(Vec<&'static str>);
+
+struct KeysVisitor<T>(std::marker::PhantomData<T>);
+
+impl<T> KeysVisitor<T> {
+    fn new() -> Self {
+        Self(std::marker::PhantomData)
+    }
+}
+
+impl<'de, T: RequestBody> Visitor<'de> for KeysVisitor<T> {
+    type Value = Keys;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("a JSON object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut present = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            let value = map.next_value::<Option<IgnoredAny>>()?;
+            let wanted = T::REQUIRED.iter().chain(T::ONE_OF).find(|wanted| **wanted == key);
+            present.extend(wanted.filter(|wanted| value.is_some() && !present.contains(*wanted)));
+        }
+        Ok(Keys(present))
+    }
+}
+
+/// Read a text without the character U+0000, which PostgreSQL cannot store.
+///
+/// # Errors
+/// For what is no such text.
+pub fn plain_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.contains('\0') { Err(D::Error::custom("a text holds the character U+0000")) } else { Ok(text) }
+}
+
+/// Read a whole number, or one that is written as text.
+///
+/// # Errors
+/// For what is no such number.
+pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Integer;
+
+    impl Visitor<'_> for Integer {
+        type Value = i64;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a whole number")
+        }
+
+        fn visit_i64<E: Error>(self, value: i64) -> Result<i64, E> {
+            Ok(value)
+        }
+
+        fn visit_u64<E: Error>(self, value: u64) -> Result<i64, E> {
+            i64::try_from(value).map_err(|_| E::custom(format!("{value} is out of range")))
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<i64, E> {
+            text.trim().parse().map_err(|_| E::custom(format!("\"{text}\" is no whole number")))
+        }
+    }
+
+    deserializer.deserialize_any(Integer)
+}
+
+/// Bytes that are sent as base64 text.
+#[derive(Debug)]
+pub struct Base64(pub Vec<u8>);
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = Base64;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("base64 text")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Base64, E> {
+                // Some encoders break lines.
+                let decoded = if text.bytes().any(|byte| byte.is_ascii_whitespace()) {
+                    STANDARD.decode(text.split_ascii_whitespace().collect::<String>())
+                } else {
+                    STANDARD.decode(text)
+                };
+                decoded.map(Base64).map_err(|error| E::custom(format!("no base64 text: {error}")))
+            }
+        }
+
+        deserializer.deserialize_str(Text)
+    }
 }
 
 /// Whether a text in `value` holds the character U+0000, which PostgreSQL cannot store.

@@ -1,6 +1,9 @@
 //! Response headers that several resources need: ETag and Content-Disposition.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue};
+
+use crate::error::{ApiError, ApiResult};
 
 /// Whether the client's `If-None-Match` holds this ETag (quotes included).
 pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
@@ -11,6 +14,17 @@ pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
         .flat_map(|value| value.split(','))
         .map(|candidate| candidate.trim().trim_start_matches("W/"))
         .any(|candidate| candidate == etag || candidate == "*")
+}
+
+/// The headers of what a client may keep, but show only after asking again: rights and content may have changed.
+///
+/// # Errors
+/// 500 for an ETag that is no header value.
+pub fn revalidated(etag: &str) -> ApiResult<[(HeaderName, HeaderValue); 2]> {
+    Ok([
+        (header::ETAG, HeaderValue::from_str(etag).map_err(ApiError::internal)?),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
+    ])
 }
 
 /// `Content-Disposition: attachment` with a name of letters, digits, `_`, `-` and `.`; anything else in

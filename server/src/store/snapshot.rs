@@ -121,7 +121,7 @@ async fn copy_table(
     Ok(())
 }
 
-/// Pass on one value of a row; the schema has numbers, text and booleans.
+/// Pass on one value of a row; the schema has numbers, text, booleans and bytes.
 fn bind(values: &mut SqliteArguments, row: &PgRow, index: usize) -> Result<()> {
     use sqlx::Arguments;
     let column = row.column(index);
@@ -130,6 +130,7 @@ fn bind(values: &mut SqliteArguments, row: &PgRow, index: usize) -> Result<()> {
         "FLOAT8" => values.add(row.try_get::<Option<f64>, _>(index)?),
         "TEXT" => values.add(row.try_get::<Option<String>, _>(index)?),
         "BOOL" => values.add(row.try_get::<Option<bool>, _>(index)?),
+        "BYTEA" => values.add(row.try_get::<Option<Vec<u8>>, _>(index)?),
         other => return Err(StoreError::Corrupt(format!("column {} is of type {other}", column.name()))),
     };
     added.map_err(|error| StoreError::Driver(sqlx::Error::Encode(error)))

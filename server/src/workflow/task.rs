@@ -292,7 +292,7 @@ fn format_interval(microseconds: i64) -> String {
 }
 
 /// `YYYY-MM-DD HH:MM:SS` in the server's time zone.
-fn format_time(microseconds: i64) -> String {
+pub fn format_time(microseconds: i64) -> String {
     jiff::Timestamp::from_microsecond(microseconds)
         .map(|time| {
             time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()

@@ -75,18 +75,20 @@ impl Fixture {
             "insert into mapobject_types (experiment_id, name, ref_type) values ({experiment}, 'Cells', 'Site')"
         ))
         .await;
-        let shown = insert(format!(
-            "insert into segmentation_layers (mapobject_type_id, tpoint, zplane) values ({objects}, 0, 0)"
-        ))
-        .await;
+        let body = json!({
+            "plate_name": "plate", "well_name": "A01", "well_pos_x": 0, "well_pos_y": 0, "tpoint": 0, "zplane": 0,
+            "image": [[0, 1, 1], [2, 0, 0]],
+        });
+        client.post(&format!("{path}/mapobject_types/{objects}/segmentations"), &body).await.says("ok");
+        let kind = client.get(&format!("{path}/mapobject_types")).await;
+        let segmentation_layer = kind.data()[0]["layers"][0]["id"].as_str().unwrap().to_owned();
         let object = insert(format!(
-            "insert into mapobjects (mapobject_type_id, site_id, label) values ({objects}, {site}, 1)"
+            "insert into mapobjects (mapobject_type_id, site_id, label) values ({objects}, {site}, 3)"
         ))
         .await;
-        insert(format!(
-            "insert into segmentations (segmentation_layer_id, site_id, mapobject_id, min_y, min_x, max_y, max_x,
-                 centroid_y, centroid_x, is_border)
-             values ({shown}, {site}, {object}, 0, 0, 1, 1, 0, 0, true)"
+        let result = insert(format!(
+            "insert into tool_results (mapobject_type_id, name, tool_name, type, attributes, version, created_at)
+             values ({objects}, 'result', 'Clustering', 'ScalarToolResult', '{{}}', 0, 0)"
         ))
         .await;
         let feature = insert(format!(
@@ -107,6 +109,16 @@ impl Fixture {
         };
         let root = insert(task("null", "an experiment", "Workflow", "null")).await;
         let job = insert(task(&root, "metaextract_run_0000001", "RunJob", "'{}'")).await;
+        let tool_submission = insert(format!(
+            "insert into submissions (experiment_id, user_id, program, description, created_at)
+             select id, user_id, 'tool', '{{}}', 0 from experiments where id = {experiment}"
+        ))
+        .await;
+        let tool_job = insert(format!(
+            "insert into tasks (submission_id, name, type, state, exitcode, job, created_at, updated_at)
+             values ({tool_submission}, 'tool_Clustering', 'ToolJob', 'TERMINATED', 0, '{{}}', 0, 0)"
+        ))
+        .await;
         store_image(app, [&experiment, &plate, &acquisition].map(|id| id.parse().unwrap()), &field).await;
 
         let children = BTreeMap::from([
@@ -119,9 +131,14 @@ impl Fixture {
             ("channels", channel),
             ("channel_layers", layer.clone()),
             ("channel_layer", layer),
-            ("mapobject_types", objects),
             ("features", feature),
             ("jobs", job),
+            ("mapobject_types", objects),
+            ("segmentation_layers", segmentation_layer),
+            ("mapobjects", object),
+            ("results", result.clone()),
+            ("result", result),
+            ("tool jobs", tool_job),
         ]);
         Self { experiment, children }
     }

@@ -45,6 +45,8 @@ pub struct Row {
     pub wrong: Vec<(&'static str, Value)>,
     /// Which of the fixture's children it is about, where the path does not say it.
     pub about: Option<&'static str>,
+    /// Whether its child is there for the user alone who made it: the owner.
+    pub is_personal: bool,
 }
 
 /// A directory with a file of the microscope, below the import roots of the server.
@@ -65,6 +67,10 @@ impl Row {
 
     fn about(self, child: &'static str) -> Self {
         Self { about: Some(child), ..self }
+    }
+
+    fn personal(self) -> Self {
+        Self { is_personal: true, ..self }
     }
 
     /// The child of the experiment whose id is in the path: the part before the id, such as `plates`, or another
@@ -108,6 +114,7 @@ pub fn rows(new: &str) -> Vec<Row> {
         required: json!({}),
         wrong: Vec::new(),
         about: None,
+        is_personal: false,
     };
     // Below an experiment.
     macro_rules! below {
@@ -127,12 +134,37 @@ pub fn rows(new: &str) -> Vec<Row> {
     };
     let no_plane =
         ["cycle_index", "well_pos_x", "well_pos_y", "tpoint", "zplane"].map(|key| (key, json!("x")));
+    let segmentation = || {
+        json!({
+            "plate_name": "plate", "well_name": "A01", "well_pos_x": 0, "well_pos_y": 0, "tpoint": 0, "zplane": 0,
+        })
+    };
+    let label_image = || {
+        let mut body = segmentation();
+        body["image"] = json!([[0, 1, 0], [0, 0, 2]]);
+        body
+    };
+    let no_segmentation = ["well_pos_x", "well_pos_y", "tpoint", "zplane"].map(|key| (key, json!("x")));
+    let no_label_image = [
+        ("plate_name", json!(7)),
+        ("well_name", json!(["A01"])),
+        ("well_pos_x", json!("x")),
+        ("well_pos_y", json!(0.5)),
+        ("tpoint", json!(-1)),
+        ("zplane", json!([0])),
+        ("image", json!([[0, -1]])),
+        ("npz_file", json!("no base64")),
+    ];
+    let labeled_tile = || json!({"x": 0, "y": 0, "z": 0, "result_name": "result"});
+    let no_vector_tile = ["x", "y", "z", "format", "tolerance"].map(|key| (key, json!("nothing")));
+    let new_result = || json!({"name": new.replace(' ', "_")});
+    let no_submission = [("submission_id", json!("first"))];
     let no_layer = ["tpoint", "zplane"].map(|key| (key, json!("first")));
     let no_files = [("files", json!("a.mlf"))];
     let values = || {
         json!({
             "plate_name": "plate", "well_name": "A01", "well_pos_y": 0, "well_pos_x": 0, "tpoint": 0,
-            "names": ["area", "new"], "labels": [1], "values": [[1.5, null]],
+            "names": ["area", "new"], "labels": [1, 2], "values": [[1.5, null], [0, -0.5]],
         })
     };
     let no_values = [
@@ -228,6 +260,34 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/mapobject_types/{t}/metadata", Read).wrong(&no_site),
         below!("PUT", "/features/{f}", Write).required(new_name()).wrong(&no_name),
         below!("DELETE", "/features/{f}", Write),
+        below!("GET", "/segmentation_layers/{l}/tiles", Read).required(tile()).wrong(&no_vector_tile),
+        below!("GET", "/segmentation_layers/{l}/tile", Read).required(tile()).wrong(&no_vector_tile),
+        below!("GET", "/segmentation_layers/{l}/labeled_tiles", Read)
+            .required(labeled_tile())
+            .wrong(&no_vector_tile),
+        below!("GET", "/mapobject_types", Read),
+        below!("POST", "/mapobject_types", Write).required(new_name()).wrong(&no_name),
+        below!("POST", "/mapobject_type", Write).required(new_name()).wrong(&no_name),
+        below!("PUT", "/mapobject_types/{t}", Write).required(new_name()).wrong(&no_name),
+        below!("DELETE", "/mapobject_types/{t}", Write),
+        below!("GET", "/mapobject_types/{t}/segmentations", Read)
+            .required(segmentation())
+            .wrong(&no_segmentation),
+        below!("POST", "/mapobject_types/{t}/segmentations", Write)
+            .required(label_image())
+            .wrong(&no_label_image),
+        below!("GET", "/mapobjects/{m}/info", Read),
+        row("GET", "/api/tools", Token),
+        below!("GET", "/tools/results", Read).wrong(&no_submission),
+        below!("GET", "/tools/result", Read).wrong(&no_submission),
+        below!("GET", "/tools/results/{r}", Read),
+        below!("GET", "/tools/result/{r}", Read),
+        below!("PUT", "/tools/results/{r}", Write).required(new_result()).wrong(&no_name),
+        below!("PUT", "/tools/result/{r}", Write).required(new_result()).wrong(&no_name),
+        below!("DELETE", "/tools/results/{r}", Write),
+        below!("DELETE", "/tools/result/{r}", Write),
+        below!("GET", "/tools/jobs", Read).wrong(&no_submission),
+        below!("GET", "/tools/jobs/{j}/log", Read).about("tool jobs").personal(),
         below!("GET", "/workflow/description", Read),
         below!("POST", "/workflow/description", Write)
             .required(json!({"description": {"type": "canonical", "stages": []}}))

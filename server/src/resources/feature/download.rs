@@ -4,7 +4,8 @@
 //! file are about what; files are opened once and go on being readable when a merge replaces them. Then follow, some
 //! thousand lines at a time, the objects of the next sites and their values. A client that goes away stops it.
 
-use std::collections::VecDeque;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 
@@ -14,9 +15,13 @@ use futures_util::stream::unfold;
 use super::csv::Csv;
 use super::queries::{self, MeasuredObject};
 use super::selection::{ObjectFilter, Place};
-use super::{Feature, MeasuredType, Reference, measured_type, merging, open_stack};
+use super::{Feature, merging, open_stack};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
+use crate::resources::experiment::queries as experiments;
+use crate::resources::mapobject::{self, MapobjectType, Reference};
+use crate::resources::tools::labels::{self, Labels};
+use crate::resources::tools::{ResultFilter, ToolResult, queries as tools};
 use crate::storage::error::Result as StorageResult;
 use crate::storage::tables::{Part, RowKey, TableStack};
 use crate::store::Tx;
@@ -51,17 +56,17 @@ pub async fn values(
 ) -> ApiResult<Download<impl Stream<Item = io::Result<Vec<u8>>> + Send + use<>>> {
     for _ in 0..TRIES {
         let mut tx = environment.db.read().await?;
-        let measured = measured_type(&mut tx, experiment, mapobject_type).await?;
-        let places = filter.places(&mut tx, experiment, &measured).await?;
+        let kind = mapobject::get(&mut tx, experiment, mapobject_type).await?;
+        let places = filter.places(&mut tx, experiment, &kind).await?;
+        let file_name = file_name(&mut tx, experiment, &kind, filter, "feature-values.csv").await?;
         let mut features = queries::list(&mut tx, mapobject_type, None).await?;
         let files = files(&mut tx, &environment, experiment, mapobject_type, &places).await?;
         drop(tx);
         let opened = environment.compute.interactive(move |_| open_stack(files)).await;
         let Some(stack) = opened.map_err(ApiError::internal)?? else { continue };
         features.sort_by_key(|feature| feature.id);
-        let file_name = filter.file_name(&measured, "feature-values.csv");
         let table = ValueTable { features, stack };
-        let objects = Objects::new(environment, &measured, places, filter.tpoint)?;
+        let objects = Objects::new(environment, &kind, places, filter.tpoint);
         return Ok(Download { file_name, lines: lines(objects, table) });
     }
     Err(ApiError::internal("files of feature values are replaced faster than they can be opened"))
@@ -78,13 +83,33 @@ pub async fn metadata(
     filter: ObjectFilter<'_>,
 ) -> ApiResult<Download<impl Stream<Item = io::Result<Vec<u8>>> + Send + use<>>> {
     let mut tx = environment.db.read().await?;
-    let measured = measured_type(&mut tx, experiment, mapobject_type).await?;
-    let places = filter.places(&mut tx, experiment, &measured).await?;
+    let kind = mapobject::get(&mut tx, experiment, mapobject_type).await?;
+    let places = filter.places(&mut tx, experiment, &kind).await?;
+    let file_name = file_name(&mut tx, experiment, &kind, filter, "metadata.csv").await?;
+    let mut results = tools::list_results(&mut tx, experiment, ResultFilter::default()).await?;
     drop(tx);
-    let file_name = filter.file_name(&measured, "metadata.csv");
-    let table = MetadataTable { reference: measured.reference()?, places: places.clone() };
-    let objects = Objects::new(environment, &measured, places, filter.tpoint)?;
+    results.retain(|result| result.mapobject_type_id == mapobject_type);
+    results.sort_by_key(|result| result.id);
+    let table = MetadataTable {
+        reference: kind.reference(),
+        places: places.clone(),
+        results,
+        labels: HashMap::new(),
+    };
+    let objects = Objects::new(environment, &kind, places, filter.tpoint);
     Ok(Download { file_name, lines: lines(objects, table) })
+}
+
+async fn file_name(
+    tx: &mut Tx,
+    experiment: i64,
+    kind: &MapobjectType,
+    filter: ObjectFilter<'_>,
+    suffix: &str,
+) -> ApiResult<String> {
+    let found = experiments::find(tx, experiment).await?;
+    let found = found.ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))?;
+    Ok(filter.file_name(&found.name, kind, suffix))
 }
 
 /// The files with values of objects in these places, the oldest first, each with the rows that are about them.
@@ -109,6 +134,15 @@ trait Table: Send + 'static {
 
     /// How many lines are made at once.
     fn lines_at_once(&self) -> usize;
+
+    /// Ask the database for what the lines of some objects need beside them.
+    fn prepare(
+        &mut self,
+        _environment: &Environment,
+        _objects: &[MeasuredObject],
+    ) -> impl Future<Output = ApiResult<()>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// Write the lines of some objects. Blocks.
     fn lines(&mut self, objects: &[MeasuredObject], csv: &mut Csv) -> StorageResult<()>;
@@ -141,6 +175,7 @@ async fn next_lines<T: Table>(
     if next.is_empty() {
         return Ok(None);
     }
+    table.prepare(&objects.environment, &next).await?;
     let made = objects.environment.compute.interactive(move |_| {
         let mut csv = Csv::default();
         table.lines(&next, &mut csv).map(|()| (csv.into_bytes(), table))
@@ -161,20 +196,15 @@ struct Objects {
 }
 
 impl Objects {
-    fn new(
-        environment: Environment,
-        measured: &MeasuredType,
-        places: Vec<Place>,
-        tpoint: Option<i64>,
-    ) -> ApiResult<Self> {
-        Ok(Self {
+    fn new(environment: Environment, kind: &MapobjectType, places: Vec<Place>, tpoint: Option<i64>) -> Self {
+        Self {
             environment,
-            mapobject_type: measured.id,
-            reference: measured.reference()?,
+            mapobject_type: kind.id,
+            reference: kind.reference(),
             tpoint,
             places: places.into_iter().map(|place| place.id).collect(),
             waiting: VecDeque::new(),
-        })
+        }
     }
 
     /// The next objects, at most so many; none after the last.
@@ -236,11 +266,15 @@ impl Table for ValueTable {
     }
 }
 
-/// Places, labels and edges.
+/// Places, labels and edges, and what tools found out.
 struct MetadataTable {
     reference: Reference,
     /// By id.
     places: Vec<Place>,
+    /// By id.
+    results: Vec<ToolResult>,
+    /// What each of them says of the objects of the next lines, by result, site and time point.
+    labels: HashMap<(i64, i64, i64), Labels>,
 }
 
 impl Table for MetadataTable {
@@ -261,11 +295,30 @@ impl Table for MetadataTable {
         };
         csv.text("mapobject_id");
         columns.iter().for_each(|column| csv.text(column));
+        self.results.iter().for_each(|result| csv.text(&result.name));
         csv.end_line();
     }
 
     fn lines_at_once(&self) -> usize {
         LINES_AT_ONCE
+    }
+
+    async fn prepare(&mut self, environment: &Environment, objects: &[MeasuredObject]) -> ApiResult<()> {
+        self.labels.clear();
+        if self.results.is_empty() || self.reference != Reference::Site {
+            return Ok(());
+        }
+        let mut tx = environment.db.read().await?;
+        for object in objects {
+            for result in &self.results {
+                // Objects that are the same at all time points are labelled at the first.
+                let (site, tpoint) = (object.place_id, object.tpoint.unwrap_or(0));
+                if let Entry::Vacant(entry) = self.labels.entry((result.id, site, tpoint)) {
+                    entry.insert(labels::of_site(&mut tx, result, site, tpoint).await?);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn lines(&mut self, objects: &[MeasuredObject], csv: &mut Csv) -> StorageResult<()> {
@@ -283,6 +336,11 @@ impl Table for MetadataTable {
                 for column in [object.tpoint, object.zplane, object.label, object.is_border] {
                     csv.integer(column);
                 }
+            }
+            for result in &self.results {
+                let at = (result.id, object.place_id, object.tpoint.unwrap_or(0));
+                let label = self.labels.get(&at).and_then(|labels| labels.get(object.id));
+                csv.text(&result.label_text(label.unwrap_or(f64::NAN)));
             }
             csv.end_line();
         }

@@ -12,17 +12,18 @@ use utoipa::ToSchema;
 
 use super::download::{self, Download};
 use super::selection::ObjectFilter;
-use super::upload::{self, LenientInteger, NewValues, Values};
-use super::{Feature, check_feature_name, measured_type, queries};
+use super::upload::{self, NewValues, Values};
+use super::{Feature, check_feature_name, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, JsonBody, LargeBody, LargeJson, Message, Path, Query, attachment, data, emit_id, ok,
-    parse_id, to_its_end,
+    AuthUser, Data, JsonBody, LargeBody, Message, Path, Query, RequestBody, attachment, data, emit_id,
+    integer, ok, parse_id, plain_text, to_its_end,
 };
 use crate::resources::experiment::authorize;
 use crate::resources::experiment::handlers::Rename;
+use crate::resources::mapobject;
 
 /// A feature on the wire.
 #[derive(Debug, Serialize, ToSchema)]
@@ -44,58 +45,47 @@ impl From<Feature> for FeatureBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UploadValues {
     /// Name of the plate.
-    plate_name: Option<String>,
+    #[serde(deserialize_with = "plain_text")]
+    plate_name: String,
     /// Name of the well.
-    well_name: Option<String>,
+    #[serde(deserialize_with = "plain_text")]
+    well_name: String,
     /// Row of the site in the well; a number, or text that is one.
-    #[schema(value_type = i64)]
-    well_pos_y: Option<LenientInteger>,
+    #[serde(deserialize_with = "integer")]
+    well_pos_y: i64,
     /// Column of the site in the well; a number, or text that is one.
-    #[schema(value_type = i64)]
-    well_pos_x: Option<LenientInteger>,
+    #[serde(deserialize_with = "integer")]
+    well_pos_x: i64,
     /// Time point; a number, or text that is one.
-    #[schema(value_type = i64)]
-    tpoint: Option<LenientInteger>,
+    #[serde(deserialize_with = "integer")]
+    tpoint: i64,
     /// Names of the features; unknown ones are made.
-    #[schema(value_type = Vec<String>)]
-    names: Option<Vec<String>>,
+    names: Vec<String>,
     /// Labels of the objects; those that no object has are ignored.
-    #[schema(value_type = Vec<i64>)]
-    labels: Option<Vec<i64>>,
+    labels: Vec<i64>,
     /// For every label a row with a number, or null where it is missing, for every name. Numbers are kept as 64-bit
     /// floating point: integers beyond 2⁵³ are rounded.
     #[schema(value_type = Vec<Vec<Option<f64>>>)]
-    values: Option<Values>,
+    values: Values,
 }
 
-impl LargeBody for UploadValues {
-    type Content = NewValues;
+impl RequestBody for UploadValues {
+    const REQUIRED: &'static [&'static str] =
+        &["plate_name", "well_name", "well_pos_y", "well_pos_x", "tpoint", "names", "labels", "values"];
+}
 
-    fn missing(&self) -> Vec<&'static str> {
-        let given = [
-            ("plate_name", self.plate_name.is_some()),
-            ("well_name", self.well_name.is_some()),
-            ("well_pos_y", self.well_pos_y.is_some()),
-            ("well_pos_x", self.well_pos_x.is_some()),
-            ("tpoint", self.tpoint.is_some()),
-            ("names", self.names.is_some()),
-            ("labels", self.labels.is_some()),
-            ("values", self.values.is_some()),
-        ];
-        given.iter().filter(|(_, given)| !given).map(|(key, _)| *key).collect()
-    }
-
-    fn content(self) -> Option<NewValues> {
-        Some(NewValues {
-            plate: self.plate_name?,
-            well: self.well_name?,
-            y: self.well_pos_y?.0,
-            x: self.well_pos_x?.0,
-            tpoint: self.tpoint?.0,
-            names: self.names?,
-            labels: self.labels?,
-            values: self.values?,
-        })
+impl From<UploadValues> for NewValues {
+    fn from(body: UploadValues) -> Self {
+        Self {
+            plate: body.plate_name,
+            well: body.well_name,
+            y: body.well_pos_y,
+            x: body.well_pos_x,
+            tpoint: body.tpoint,
+            names: body.names,
+            labels: body.labels,
+            values: body.values,
+        }
     }
 }
 
@@ -136,7 +126,7 @@ pub async fn list_features(
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let mapobject_type = parse_id("mapobject type", &mapobject_type)?;
     let mut tx = app.environment.db.read().await?;
-    measured_type(&mut tx, experiment, mapobject_type).await?;
+    mapobject::get(&mut tx, experiment, mapobject_type).await?;
     let features = queries::list(&mut tx, mapobject_type, query.text("name")).await?;
     Ok(data(features.into_iter().map(FeatureBody::from).collect::<Vec<_>>()))
 }
@@ -194,8 +184,9 @@ pub async fn upload_values(
     State(app): State<App>,
     user: AuthUser,
     Path((experiment, mapobject_type)): Path<(String, String)>,
-    LargeJson(values): LargeJson<UploadValues>,
+    LargeBody(body): LargeBody<UploadValues>,
 ) -> ApiResult<impl IntoResponse> {
+    let values = NewValues::from(body);
     values.check()?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let mapobject_type = parse_id("mapobject type", &mapobject_type)?;

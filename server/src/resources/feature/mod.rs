@@ -16,8 +16,9 @@ use std::path::PathBuf;
 
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
+use crate::resources::tools::{ResultFilter, queries as tools};
 use crate::storage::tables::{Part, TableReader, TableStack};
-use crate::store::{Result, StoreError, Tx};
+use crate::store::{Result, Tx};
 
 /// Most features a type may have.
 pub const MOST_FEATURES: usize = 10_000;
@@ -31,54 +32,6 @@ pub struct Feature {
     pub mapobject_type_id: i64,
     /// Name, unique in the type.
     pub name: String,
-}
-
-/// A type of objects, as far as features go.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct MeasuredType {
-    /// Row id.
-    pub id: i64,
-    /// Name, unique in the experiment.
-    pub name: String,
-    /// What its objects lie in or are: `Plate`, `Well` or `Site`.
-    pub ref_type: String,
-    /// Name of the experiment.
-    pub experiment_name: String,
-}
-
-/// What objects of a type lie in, or are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reference {
-    /// Plates.
-    Plate,
-    /// Wells.
-    Well,
-    /// Sites.
-    Site,
-}
-
-impl MeasuredType {
-    /// What its objects lie in.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] for what this version does not know.
-    pub fn reference(&self) -> Result<Reference> {
-        match self.ref_type.as_str() {
-            "Plate" => Ok(Reference::Plate),
-            "Well" => Ok(Reference::Well),
-            "Site" => Ok(Reference::Site),
-            other => Err(StoreError::Corrupt(format!("objects that lie in a {other:?}"))),
-        }
-    }
-}
-
-/// A type of objects of an experiment.
-///
-/// # Errors
-/// 404 when the experiment has none of this id.
-pub async fn measured_type(tx: &mut Tx, experiment: i64, id: i64) -> ApiResult<MeasuredType> {
-    let found = queries::measured_type(tx, experiment, id).await?;
-    found.ok_or_else(|| ApiError::not_found(format!("mapobject type {id}")))
 }
 
 /// 404 for a feature.
@@ -97,7 +50,7 @@ pub fn check_feature_name(field: &str, name: &str) -> ApiResult<()> {
     Ok(())
 }
 
-/// Delete a feature: its values are no more to be seen.
+/// Delete a feature and the heatmaps of it: its values are no more to be seen.
 ///
 /// # Errors
 /// 404 when the experiment has none of this id.
@@ -105,6 +58,11 @@ pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiR
     let mut tx = environment.db.write().await?;
     if !queries::delete(&mut tx, experiment, id).await? {
         return Err(unknown(id));
+    }
+    for result in tools::list_results(&mut tx, experiment, ResultFilter::default()).await? {
+        if result.shows_feature(id) {
+            tools::delete_result(&mut tx, result.id).await?;
+        }
     }
     tx.commit().await?;
     Ok(())

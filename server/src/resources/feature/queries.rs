@@ -1,21 +1,7 @@
 //! SQL of features and of the files with their values.
 
-use super::{Feature, MeasuredType};
+use super::Feature;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
-
-/// A type of objects of an experiment.
-pub async fn measured_type(tx: &mut Tx, experiment: i64, id: i64) -> Result<Option<MeasuredType>> {
-    fetch_optional!(
-        tx,
-        MeasuredType,
-        "select mapobject_types.id, mapobject_types.name, ref_type, experiments.name as experiment_name
-         from mapobject_types
-         join experiments on experiments.id = mapobject_types.experiment_id
-         where experiments.id = $1 and mapobject_types.id = $2",
-        experiment,
-        id
-    )
-}
 
 /// The features of a type by name, only the one with this name if given.
 pub async fn list(tx: &mut Tx, mapobject_type: i64, name: Option<&str>) -> Result<Vec<Feature>> {

@@ -1,8 +1,9 @@
 //! Which objects of a type a table is about: found by name before its first line is sent.
 
-use super::{MeasuredType, Reference, queries};
+use super::queries;
 use crate::error::{ApiError, ApiResult};
 use crate::microscopes::secure_filename;
+use crate::resources::mapobject::{MapobjectType, Reference};
 use crate::resources::plate::{Plate, queries as plates};
 use crate::resources::site::{Site, SiteFilter, queries as sites};
 use crate::resources::well::{Well, queries as wells};
@@ -45,10 +46,10 @@ impl ObjectFilter<'_> {
         &self,
         tx: &mut Tx,
         experiment: i64,
-        measured: &MeasuredType,
+        objects: &MapobjectType,
     ) -> ApiResult<Vec<Place>> {
-        let reference = measured.reference()?;
-        self.refuse_what_does_not_apply(measured, reference)?;
+        let reference = objects.reference();
+        self.refuse_what_does_not_apply(objects, reference)?;
         if let Some(plate) = self.plate
             && plates::list(tx, experiment, Some(plate)).await?.is_empty()
         {
@@ -60,9 +61,9 @@ impl ObjectFilter<'_> {
             return Err(ApiError::not_found(format!("well \"{well}\"")));
         }
         if let Some(tpoint) = self.tpoint
-            && !queries::has_layer(tx, measured.id, tpoint).await?
+            && !queries::has_layer(tx, objects.id, tpoint).await?
         {
-            return Err(ApiError::not_found(format!("time point {tpoint} of \"{}\"", measured.name)));
+            return Err(ApiError::not_found(format!("time point {tpoint} of \"{}\"", objects.name)));
         }
         let mut places = self.all(tx, experiment, reference).await?;
         if places.is_empty() && (self.y.is_some() || self.x.is_some()) {
@@ -72,15 +73,14 @@ impl ObjectFilter<'_> {
         Ok(places)
     }
 
-    fn refuse_what_does_not_apply(&self, measured: &MeasuredType, reference: Reference) -> ApiResult<()> {
+    fn refuse_what_does_not_apply(&self, objects: &MapobjectType, reference: Reference) -> ApiResult<()> {
         let refuse = |field: &str| {
             let what = match reference {
                 Reference::Plate => "plates",
                 Reference::Well => "wells",
                 Reference::Site => "sites",
             };
-            let message =
-                format!("`{field}` does not apply: the objects of \"{}\" are {what}", measured.name);
+            let message = format!("`{field}` does not apply: the objects of \"{}\" are {what}", objects.name);
             Err(ApiError::malformed(message))
         };
         match reference {
@@ -130,14 +130,14 @@ impl ObjectFilter<'_> {
     }
 
     /// Name of a file with what was asked for: what is given, joined by `_`, each part made safe.
-    pub fn file_name(&self, measured: &MeasuredType, suffix: &str) -> String {
-        let mut parts = vec![measured.experiment_name.clone()];
+    pub fn file_name(&self, experiment: &str, objects: &MapobjectType, suffix: &str) -> String {
+        let mut parts = vec![experiment.to_owned()];
         parts.extend(self.plate.map(str::to_owned));
         parts.extend(self.well.map(str::to_owned));
         parts.extend(self.y.map(|y| format!("y{y}")));
         parts.extend(self.x.map(|x| format!("x{x}")));
         parts.extend(self.tpoint.map(|tpoint| format!("t{tpoint}")));
-        parts.push(measured.name.clone());
+        parts.push(objects.name.clone());
         let mut parts: Vec<String> = parts.iter().map(|part| secure_filename(part)).collect();
         parts.push(suffix.to_owned());
         parts.retain(|part| !part.is_empty());

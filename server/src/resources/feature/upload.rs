@@ -3,14 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error, SeqAccess, Unexpected, Visitor};
+use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::queries::{self, RowsOfSite};
-use super::{MOST_FEATURES, check_feature_name, measured_type, merging};
+use super::{MOST_FEATURES, check_feature_name, merging};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::resources::experiment::queries as experiments;
+use crate::resources::mapobject;
 use crate::storage::tables::{GROUP_ROWS, RowKey, TableRow, TableWriter, WrittenTable};
 use crate::store::{StoreError, Tx};
 
@@ -43,10 +44,6 @@ pub struct Values {
     numbers: Vec<f64>,
 }
 
-/// An integer, as a number or as text.
-#[derive(Debug, Clone, Copy)]
-pub struct LenientInteger(pub i64);
-
 impl NewValues {
     /// Check what needs no database.
     ///
@@ -54,12 +51,6 @@ impl NewValues {
     /// 400 naming what does not fit.
     pub fn check(&self) -> ApiResult<()> {
         let refuse = |message| Err(ApiError::malformed(message));
-        for (field, text) in [("plate_name", &self.plate), ("well_name", &self.well)] {
-            // Nothing stored holds one, and PostgreSQL takes none.
-            if text.contains('\0') {
-                return refuse(format!("`{field}` holds the character U+0000"));
-            }
-        }
         for name in &self.names {
             check_feature_name("names", name)?;
         }
@@ -148,18 +139,18 @@ async fn find(
     let mut tx = environment.db.write().await?;
     // Uploads of an experiment take turns, so that no two of them add the same feature.
     experiments::touch(&mut tx, experiment, environment.now()).await?;
-    let measured = measured_type(&mut tx, experiment, mapobject_type).await?;
+    let kind = mapobject::get(&mut tx, experiment, mapobject_type).await?;
     let names = (new.plate.as_str(), new.well.as_str());
     let site = queries::find_site(&mut tx, experiment, names, (new.y, new.x)).await?.ok_or_else(|| {
         let (plate, well) = names;
         ApiError::not_found(format!("site y {}, x {} of well \"{well}\" of plate \"{plate}\"", new.y, new.x))
     })?;
     let layer = queries::first_layer(&mut tx, mapobject_type, new.tpoint).await?.ok_or_else(|| {
-        ApiError::not_found(format!("a layer of \"{}\" at time point {}", measured.name, new.tpoint))
+        ApiError::not_found(format!("a layer of \"{}\" at time point {}", kind.name, new.tpoint))
     })?;
     let segmented = queries::segmented(&mut tx, mapobject_type, site, new.tpoint).await?;
     if segmented.is_empty() {
-        return Err(ApiError::not_found(format!("objects of \"{}\" at this site", measured.name)));
+        return Err(ApiError::not_found(format!("objects of \"{}\" at this site", kind.name)));
     }
     let rows: HashMap<i64, usize> = new.labels.iter().enumerate().map(|(row, label)| (*label, row)).collect();
     let mut objects = BTreeMap::new();
@@ -247,36 +238,6 @@ pub(super) async fn insert(
         queries::insert_rows(tx, rows).await?;
     }
     Ok(file)
-}
-
-impl<'de> Deserialize<'de> for LenientInteger {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Integer;
-
-        impl Visitor<'_> for Integer {
-            type Value = LenientInteger;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an integer")
-            }
-
-            fn visit_i64<E: Error>(self, number: i64) -> Result<LenientInteger, E> {
-                Ok(LenientInteger(number))
-            }
-
-            fn visit_u64<E: Error>(self, number: u64) -> Result<LenientInteger, E> {
-                let wrong = |_| E::invalid_value(Unexpected::Unsigned(number), &self);
-                i64::try_from(number).map(LenientInteger).map_err(wrong)
-            }
-
-            fn visit_str<E: Error>(self, text: &str) -> Result<LenientInteger, E> {
-                let wrong = |_| E::invalid_value(Unexpected::Str(text), &self);
-                text.trim().parse().map(LenientInteger).map_err(wrong)
-            }
-        }
-
-        deserializer.deserialize_any(Integer)
-    }
 }
 
 /// Read into one list: a list for every row would take several times the memory.

@@ -11,6 +11,8 @@
 //! sites may be missing. A negative displacement `Δ` lets sites of a well overlap: the one with the
 //! larger (y, x) is painted later and wins.
 
+mod items;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use tm_engine::image::{Rect, Size};
@@ -75,6 +77,15 @@ pub struct PlacedSite {
     pub rect: Rect,
 }
 
+/// A plate, well or site on the map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlacedItem {
+    /// Row id.
+    pub id: i64,
+    /// The pixels of the map that it covers.
+    pub rect: Rect,
+}
+
 /// Why an experiment cannot be laid out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LayoutError {
@@ -105,6 +116,7 @@ pub enum LayoutError {
 pub struct MapLayout {
     site: Size,
     step: Step,
+    spacer: usize,
     size: Size,
     plate_pitch: Step,
     plate_rows: usize,
@@ -130,6 +142,7 @@ struct Edges {
 
 #[derive(Debug, Clone)]
 struct PlateCells {
+    id: i64,
     pitch: Step,
     columns: usize,
     /// Row by row; `None` where the plate has no well.
@@ -174,6 +187,7 @@ impl MapLayout {
         let mut layout = Self {
             site: spacing.site,
             step: geometry.step,
+            spacer: geometry.spacer as usize,
             size,
             plate_pitch: Step { y: (largest.0 + gap) as usize, x: (largest.1 + gap) as usize },
             plate_rows: grid.height,
@@ -210,8 +224,18 @@ impl MapLayout {
     /// The cost follows the number of sites in the window, not in the experiment.
     pub fn sites_in(&self, window: Rect) -> Vec<PlacedSite> {
         let mut found = Vec::new();
+        self.visit_plates(window, |plate, origin, edges| {
+            plate.visit_wells(origin, edges, |well, origin| {
+                self.sites_of_well(well, origin, edges, &mut found);
+            });
+        });
+        found
+    }
+
+    /// Show the plates whose cells a window of the map touches, with the place of each.
+    fn visit_plates(&self, window: Rect, mut show: impl FnMut(&PlateCells, Step, Edges)) {
         if window.size.height == 0 || window.size.width == 0 {
-            return found;
+            return;
         }
         let edges = Edges {
             top: window.y,
@@ -226,33 +250,10 @@ impl MapLayout {
                 }
                 let Some(plate) = self.plates.get(plate_x * self.plate_rows + plate_y) else { break };
                 let origin = Step { y: plate_y * self.plate_pitch.y, x: plate_x * self.plate_pitch.x };
-                self.sites_of_plate(plate, origin, edges, &mut found);
+                show(plate, origin, edges);
             }
             if plate_x * self.plate_rows >= self.plates.len() {
                 break;
-            }
-        }
-        found
-    }
-
-    fn sites_of_plate(&self, plate: &PlateCells, origin: Step, edges: Edges, found: &mut Vec<PlacedSite>) {
-        let rows = plate.cells.len() / plate.columns;
-        let relative = |edge: usize, origin: usize| edge.saturating_sub(origin);
-        for row in
-            cells_between(relative(edges.top, origin.y), relative(edges.bottom, origin.y), plate.pitch.y)
-        {
-            if row >= rows {
-                break;
-            }
-            for column in
-                cells_between(relative(edges.left, origin.x), relative(edges.right, origin.x), plate.pitch.x)
-            {
-                if column >= plate.columns {
-                    break;
-                }
-                let Some(well) = &plate.cells[row * plate.columns + column] else { continue };
-                let origin = Step { y: origin.y + row * plate.pitch.y, x: origin.x + column * plate.pitch.x };
-                self.sites_of_well(well, origin, edges, found);
             }
         }
     }
@@ -288,6 +289,30 @@ impl MapLayout {
                 ),
             }));
             row += 1;
+        }
+    }
+}
+
+impl PlateCells {
+    /// Show the wells whose cells a window of the map touches, with the place of each.
+    fn visit_wells(&self, origin: Step, edges: Edges, mut show: impl FnMut(&WellCell, Step)) {
+        let rows = self.cells.len() / self.columns;
+        let relative = |edge: usize, origin: usize| edge.saturating_sub(origin);
+        for row in
+            cells_between(relative(edges.top, origin.y), relative(edges.bottom, origin.y), self.pitch.y)
+        {
+            if row >= rows {
+                break;
+            }
+            for column in
+                cells_between(relative(edges.left, origin.x), relative(edges.right, origin.x), self.pitch.x)
+            {
+                if column >= self.columns {
+                    break;
+                }
+                let Some(well) = &self.cells[row * self.columns + column] else { continue };
+                show(well, Step { y: origin.y + row * self.pitch.y, x: origin.x + column * self.pitch.x });
+            }
         }
     }
 }
@@ -382,7 +407,7 @@ impl Geometry {
         let cells = rows.iter().flat_map(|row| columns.iter().map(|column| (*row, *column)));
         let cells = cells.map(|position| wells.remove(&position)).collect();
         let pitch = Step { y: (cell.0 + self.spacer) as usize, x: (cell.1 + self.spacer) as usize };
-        Ok((PlateCells { pitch, columns: columns.len(), cells }, height, width))
+        Ok((PlateCells { id: plate.id, pitch, columns: columns.len(), cells }, height, width))
     }
 
     /// Height and width of a well.

@@ -125,7 +125,11 @@ impl Maps {
         self.keyed_layout(environment, experiment).await.map(|(_, layout)| layout)
     }
 
-    async fn keyed_layout(
+    /// The map of an experiment as it is now, with what tells it from earlier ones.
+    ///
+    /// # Errors
+    /// [`MapError::Layout`] when there are no sites or they cannot be laid out.
+    pub async fn keyed_layout(
         &self,
         environment: &Environment,
         experiment: i64,

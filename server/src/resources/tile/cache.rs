@@ -12,6 +12,7 @@ use tm_engine::image::Plane;
 use super::{TILE, TileFormat, TileKey};
 use crate::resources::layer::MapError;
 use crate::resources::layer::maps::FRESH_FOR;
+use crate::resources::vector_tile::VectorKey;
 
 /// What an entry takes besides its bytes, about.
 const ENTRY_BYTES: usize = 300;
@@ -37,6 +38,27 @@ impl EncodedTile {
     }
 }
 
+/// Everything that decides what a tile of either kind looks like.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum CacheKey {
+    /// A raster tile.
+    Raster(TileKey),
+    /// A vector tile.
+    Vector(Box<VectorKey>),
+}
+
+impl From<TileKey> for CacheKey {
+    fn from(key: TileKey) -> Self {
+        Self::Raster(key)
+    }
+}
+
+impl From<VectorKey> for CacheKey {
+    fn from(key: VectorKey) -> Self {
+        Self::Vector(Box::new(key))
+    }
+}
+
 /// The cache of encoded tiles, bounded in bytes; cheap to clone.
 ///
 /// A tile that several ask for is rendered once. Settled tiles stay until others need the room: their
@@ -44,30 +66,33 @@ impl EncodedTile {
 /// [`FRESH_FOR`].
 #[derive(Debug, Clone)]
 pub struct Tiles {
-    cache: Cache<TileKey, EncodedTile>,
+    cache: Cache<CacheKey, EncodedTile>,
 }
 
 impl Tiles {
     /// A cache of at most `bytes` bytes.
     pub fn new(bytes: u64) -> Self {
-        let weigher = |_: &TileKey, tile: &EncodedTile| {
+        let weigher = |_: &CacheKey, tile: &EncodedTile| {
             u32::try_from(tile.bytes.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
         Self { cache: Cache::builder().max_capacity(bytes).weigher(weigher).expire_after(Unsettled).build() }
     }
 
     /// A tile that is here already.
-    pub(super) async fn get(&self, key: &TileKey) -> Option<EncodedTile> {
+    pub async fn get(&self, key: &CacheKey) -> Option<EncodedTile> {
         self.cache.get(key).await
     }
 
     /// A tile, rendered unless it is here or being rendered already.
-    pub(super) async fn get_or_render(
+    ///
+    /// # Errors
+    /// Those of `render`, for all who waited for it.
+    pub async fn get_or_render<E: Clone + Send + Sync + 'static>(
         &self,
-        key: TileKey,
-        render: impl Future<Output = Result<EncodedTile, MapError>>,
-    ) -> Result<EncodedTile, MapError> {
-        self.cache.try_get_with(key, render).await.map_err(|error| MapError::clone(&error))
+        key: CacheKey,
+        render: impl Future<Output = Result<EncodedTile, E>>,
+    ) -> Result<EncodedTile, E> {
+        self.cache.try_get_with(key, render).await.map_err(|error| E::clone(&error))
     }
 
     /// The tile where there is nothing.
@@ -89,8 +114,8 @@ impl Tiles {
 /// Tiles that are not settled leave after [`FRESH_FOR`].
 struct Unsettled;
 
-impl Expiry<TileKey, EncodedTile> for Unsettled {
-    fn expire_after_create(&self, _: &TileKey, tile: &EncodedTile, _: Instant) -> Option<Duration> {
+impl Expiry<CacheKey, EncodedTile> for Unsettled {
+    fn expire_after_create(&self, _: &CacheKey, tile: &EncodedTile, _: Instant) -> Option<Duration> {
         (!tile.settled).then_some(FRESH_FOR)
     }
 }

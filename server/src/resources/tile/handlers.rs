@@ -8,7 +8,7 @@ use super::{EncodedTile, TileFormat, TileRequest};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{Path, Query, TileUser, not_modified, parse_id};
+use crate::http::{Path, Query, TileUser, not_modified, parse_id, revalidated};
 use crate::resources::experiment::authorize;
 
 impl TileRequest {
@@ -54,11 +54,7 @@ pub async fn get_channel_tile(
 }
 
 fn respond(tile: EncodedTile, format: TileFormat, headers: &HeaderMap) -> ApiResult<Response> {
-    let caching = [
-        (header::ETAG, HeaderValue::from_str(&tile.etag).map_err(ApiError::internal)?),
-        // Kept by the browser, but shown only after asking again: rights and pixels may have changed.
-        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
-    ];
+    let caching = revalidated(&tile.etag)?;
     if not_modified(headers, &tile.etag) {
         return Ok((StatusCode::NOT_MODIFIED, caching).into_response());
     }

@@ -13,7 +13,7 @@ use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 
-pub use cache::{EncodedTile, Tiles};
+pub use cache::{CacheKey, EncodedTile, Tiles};
 
 use super::image::{WindowPlan, correction_of};
 use super::layer::layout::TILE_PX;
@@ -42,6 +42,11 @@ impl TileAddress {
         let z = usize::try_from(z).ok()?;
         let position = |value: u64| usize::try_from(value).ok().filter(|value| *value < 1 << 32);
         Some(Self { halvings: depth.checked_sub(1)?.checked_sub(z)?, y: position(y)?, x: position(x)? })
+    }
+
+    /// How often full resolution was halved to come to its level.
+    pub fn halvings(self) -> usize {
+        self.halvings
     }
 
     /// The pixels of its level that it covers.
@@ -174,13 +179,13 @@ pub async fn get(
         return Ok(tiles.black(request.format)?);
     };
     let key = TileKey { layer, version: view.version, address, limits, format: request.format };
-    if let Some(tile) = tiles.get(&key).await {
+    if let Some(tile) = tiles.get(&key.into()).await {
         return Ok(tile);
     }
     if is_outside(&view, address) {
         return Ok(tiles.black(request.format)?);
     }
-    Ok(tiles.get_or_render(key, render(environment, &view, &key)).await?)
+    Ok(tiles.get_or_render(key.into(), render(environment, &view, &key)).await?)
 }
 
 fn is_outside(view: &LayerView, address: TileAddress) -> bool {

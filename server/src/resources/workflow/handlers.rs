@@ -82,9 +82,9 @@ pub struct Submitted {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobLogBody {
     /// What it did.
-    stdout: String,
+    pub stdout: String,
     /// Warnings and errors.
-    stderr: String,
+    pub stderr: String,
 }
 
 /// The stored workflow description, or the default of the experiment's workflow type.

@@ -22,6 +22,7 @@ use crate::resources::experiment::queries as experiments;
 use crate::resources::image::queries as images;
 use crate::resources::layer::MapLayout;
 use crate::resources::layer::pyramid::{self, Block};
+use crate::resources::mapobject as mapobjects;
 use crate::resources::workflow::queries::{self, ChannelPlanes};
 use crate::storage::statistics;
 use crate::workflow::job::JobContext;
@@ -317,6 +318,9 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         pyramid::build_top(environment, job.experiment.id, *layer).await?;
         failpoint::reached("illuminati layer complete");
     }
+    let mut tx = job.write().await?;
+    mapobjects::refresh_static(&mut tx, job.experiment.id).await?;
+    tx.commit().await?;
     environment.maps.forget(job.experiment.id).await;
     job.log.info(format!("{} layers are complete", layers.len()));
     Ok(())

@@ -1,0 +1,169 @@
+//! SQL of segmentations.
+
+use tm_engine::geometry::{MapOffset, Outline};
+
+use super::NewOutline;
+use super::outline::{self, Bounds, OutlineError};
+use crate::store::{Result, StoreError, Tx, execute, fetch_all, fetch_one};
+
+/// An outline as stored.
+#[derive(Debug, Clone)]
+pub struct StoredOutline {
+    /// Row id of the object.
+    pub object: i64,
+    /// Its number in the label image.
+    pub label: i32,
+    /// Where it lies in its site.
+    pub bounds: Bounds,
+    /// Row of the centre of its area.
+    pub centroid_y: f64,
+    /// Column of the centre of its area.
+    pub centroid_x: f64,
+    /// The rings; `None` where only the position is known.
+    pub packed: Option<Vec<u8>>,
+}
+
+impl StoredOutline {
+    /// The outline where its site lies on the map; without parts where only the position is known.
+    ///
+    /// # Errors
+    /// [`OutlineError`] for damaged bytes.
+    pub fn unpack(&self, site: MapOffset) -> std::result::Result<Outline, OutlineError> {
+        match &self.packed {
+            Some(packed) => outline::unpack(self.label, packed, self.bounds, site),
+            None => Ok(Outline { label: self.label, parts: Vec::new() }),
+        }
+    }
+}
+
+/// A row of a [`StoredOutline`].
+#[derive(sqlx::FromRow)]
+pub struct OutlineRow {
+    mapobject_id: i64,
+    label: Option<i64>,
+    min_y: i64,
+    min_x: i64,
+    max_y: i64,
+    max_x: i64,
+    centroid_y: f64,
+    centroid_x: f64,
+    outline: Option<Vec<u8>>,
+}
+
+impl TryFrom<OutlineRow> for StoredOutline {
+    type Error = StoreError;
+
+    fn try_from(row: OutlineRow) -> Result<Self> {
+        let corrupt = |_| StoreError::Corrupt(format!("segmentation of object {}", row.mapobject_id));
+        let pixels = |value: i64| i32::try_from(value).map_err(corrupt);
+        Ok(Self {
+            object: row.mapobject_id,
+            label: pixels(row.label.unwrap_or_default())?,
+            bounds: Bounds {
+                min_y: pixels(row.min_y)?,
+                min_x: pixels(row.min_x)?,
+                max_y: pixels(row.max_y)?,
+                max_x: pixels(row.max_x)?,
+            },
+            centroid_y: row.centroid_y,
+            centroid_x: row.centroid_x,
+            packed: row.outline,
+        })
+    }
+}
+
+/// Make others who store segmentations of a site wait for the end of the transaction; false when there is no such
+/// site.
+pub async fn take_turn(tx: &mut Tx, site: i64) -> Result<bool> {
+    Ok(execute!(tx, "update sites set y = y where id = $1", site)? > 0)
+}
+
+/// The labels that a site has among objects of a type, with the ids of the objects.
+pub async fn labels_of_site(tx: &mut Tx, objects: i64, site: i64) -> Result<Vec<(i64, i64)>> {
+    fetch_all!(
+        tx,
+        (i64, i64),
+        "select label, id
+         from mapobjects
+         where mapobject_type_id = $1 and site_id = $2 and label is not null",
+        objects,
+        site
+    )
+}
+
+/// Add an object with a label; the value is its id.
+pub async fn insert_object(tx: &mut Tx, objects: i64, site: i64, label: i64) -> Result<i64> {
+    let (id,) = fetch_one!(
+        tx,
+        (i64,),
+        "insert into mapobjects (mapobject_type_id, site_id, label)
+         values ($1, $2, $3)
+         returning id",
+        objects,
+        site,
+        label
+    )?;
+    Ok(id)
+}
+
+/// Add the shape of an object in a layer.
+pub async fn insert(tx: &mut Tx, layer: i64, site: i64, object: i64, outline: &NewOutline) -> Result<()> {
+    let Bounds { min_y, min_x, max_y, max_x } = outline.bounds;
+    execute!(
+        tx,
+        "insert into segmentations (segmentation_layer_id, site_id, mapobject_id, min_y, min_x, max_y, max_x,
+             centroid_y, centroid_x, is_border, outline)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        layer,
+        site,
+        object,
+        i64::from(min_y),
+        i64::from(min_x),
+        i64::from(max_y),
+        i64::from(max_x),
+        outline.centroid_y,
+        outline.centroid_x,
+        outline.is_border,
+        &outline.packed[..]
+    )?;
+    Ok(())
+}
+
+/// Delete the shapes that a site has in a layer.
+pub async fn delete_of_site(tx: &mut Tx, layer: i64, site: i64) -> Result<()> {
+    execute!(tx, "delete from segmentations where segmentation_layer_id = $1 and site_id = $2", layer, site)?;
+    Ok(())
+}
+
+/// Delete the objects of a type in a site that no layer shows.
+pub async fn delete_unshown(tx: &mut Tx, objects: i64, site: i64) -> Result<()> {
+    execute!(
+        tx,
+        "delete from mapobjects
+         where mapobject_type_id = $1
+             and site_id = $2
+             and label is not null
+             and not exists (select 1 from segmentations where segmentations.mapobject_id = mapobjects.id)",
+        objects,
+        site
+    )?;
+    Ok(())
+}
+
+/// The outlines that a site has in a layer, by id of the object; without those of which only the position is known.
+pub async fn outlines_of_site(tx: &mut Tx, layer: i64, site: i64) -> Result<Vec<StoredOutline>> {
+    let rows = fetch_all!(
+        tx,
+        OutlineRow,
+        "select mapobject_id, label, min_y, min_x, max_y, max_x, centroid_y, centroid_x, outline
+         from segmentations
+         join mapobjects on mapobjects.id = segmentations.mapobject_id
+         where segmentation_layer_id = $1
+             and segmentations.site_id = $2
+             and outline is not null
+         order by mapobject_id",
+        layer,
+        site
+    )?;
+    rows.into_iter().map(StoredOutline::try_from).collect()
+}
