@@ -20,5 +20,6 @@ mod matrix;
 mod plates;
 mod segmentations;
 mod takeover;
+mod tools;
 mod uploads;
 mod wells;

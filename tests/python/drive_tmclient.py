@@ -201,6 +201,43 @@ def look(tm: CommandLine, experiment: str, acquisition: Acquisition, corrects: b
     assert (images[1] != source).any() == corrects, "correction" if corrects else "a blank image was changed"
 
 
+def segment(tm: CommandLine, client: TmClient, experiment: str, acquisition: Acquisition) -> None:
+    """Types of objects, and label images up and down by library and command line."""
+    client.experiment_name = experiment
+    static = ["Plates", "Sites", "Wells"]
+    equal([kind["name"] for kind in client.get_mapobject_types()], static, "types after the workflow")
+    client.create_mapobject_type("Cells")
+    client.create_mapobject_type("Cells")
+    tm.run("object-type", "-e", experiment, "create", "-n", "Other")
+    tm.run("object-type", "-e", experiment, "rename", "-n", "Other", "--new-name", "Nuclei")
+    client.rename_mapobject_type("Cells", "Big cells")
+    names = [row["Name"] for row in tm.table("object-type", "-e", experiment, "ls")]
+    equal(sorted(names), sorted(["Big cells", "Nuclei", *static]), "types")
+    (well, y, x), planes = list(acquisition.sites.items())[-1]
+    shape = acquisition.pixels(next(iter(planes.values()))).shape
+    # Discs with holes, touching each other and the border; labels that do not follow each other.
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    side = max(9, shape[0] // 20)
+    cells = rows // side * 100 + columns // side
+    distance = (rows % side - side // 2) ** 2 + (columns % side - side // 2) ** 2
+    labels = np.where((distance < (side / 2 + 1) ** 2) & (distance > 0), cells * 7 + 1, 0).astype(np.int32)
+    place = (PLATE, well, y, x)
+    client.upload_segmentation_image("Big cells", *place, tpoint=0, zplane=0, image=labels)
+    same_image(client.download_segmentation_image("Big cells", *place, tpoint=0, zplane=0), labels, "labels")
+    where = ("-p", PLATE, "-w", well, "-y", y, "-x", x, "-t", 0, "-z", 0, "-o", "Nuclei")
+    with tempfile.TemporaryDirectory() as directory:
+        sent = (labels % 65521).astype(np.uint16)
+        file = str(Path(directory) / "labels.png")
+        assert cv2.imwrite(file, sent)
+        tm.run("segmentation", "-e", experiment, "upload", *where, "--filename", file)
+        os.unlink(file)
+        tm.run("segmentation", "-e", experiment, "download", *where, "--directory", directory)
+        (file,) = Path(directory).iterdir()
+        same_image(cv2.imread(str(file), cv2.IMREAD_UNCHANGED), sent, "labels by command line")
+    client.delete_mapobject_type("Nuclei")
+    equal(len(client.get_mapobject_types()), 4, "types after a deletion")
+
+
 def use_library(client: TmClient, experiment: str, acquisition: Acquisition, corrects: bool) -> None:
     """The planes, a second upload, the workflow's description, and new names for everything."""
     client.experiment_name = experiment
@@ -274,6 +311,7 @@ if __name__ == "__main__":
     upload(command_line, experiment, acquisition)
     run_workflow(command_line, experiment)
     look(command_line, experiment, acquisition, corrects)
+    segment(command_line, TmClient(*client_arguments), experiment, acquisition)
     use_library(TmClient(*client_arguments), experiment, acquisition, corrects)
     found = {"wells": len(acquisition.wells), "sites": len(acquisition.sites), "images": len(acquisition.images)}
     print(f"OK: {json.dumps(found)}, tmclient")

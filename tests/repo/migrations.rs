@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use crate::sources::files;
 
-/// How the two databases spell an id that is given out once.
-const IDS: [(&str, &str); 2] = [
-    ("sqlite", "integer primary key autoincrement"),
-    ("postgres", "bigint generated always as identity primary key"),
+/// How the two databases spell an id that is given out once, and bytes.
+const SPELLINGS: [(&str, &str, &str); 2] = [
+    ("sqlite", "integer primary key autoincrement", " blob"),
+    ("postgres", "bigint generated always as identity primary key", " bytea"),
 ];
 
-/// The text of every migration of a database by name, with ids spelt alike and comments and layout dropped.
+/// The text of every migration of a database by name, with types spelt alike and comments and layout dropped.
 fn migrations(database: &str) -> BTreeMap<String, String> {
-    let id = IDS.iter().find(|(name, _)| *name == database).unwrap().1;
+    let (_, id, bytes) = SPELLINGS.iter().find(|(name, ..)| *name == database).unwrap();
     files(&format!("migrations/{database}"), "sql")
         .into_iter()
         .map(|(path, text)| {
@@ -22,7 +22,7 @@ fn migrations(database: &str) -> BTreeMap<String, String> {
                 .map(|line| line.split("--").next().unwrap().trim())
                 .collect::<Vec<_>>()
                 .join(" ");
-            (name, statements.replace(id, "ID"))
+            (name, statements.replace(id, "ID").replace(bytes, " BYTES"))
         })
         .collect()
 }

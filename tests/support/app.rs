@@ -245,9 +245,9 @@ impl TestApp {
         let mut rows = Vec::new();
         for table in tables.await {
             let columns = query(format!("select name from pragma_table_info('{table}')")).await;
-            // Quoted, because JSON has no place for bytes.
-            let columns: Vec<_> = columns.iter().map(|column| format!("quote(\"{column}\")")).collect();
-            let columns = columns.join(", ");
+            // JSON has no place for bytes.
+            let text = |column: &String| format!("iif(typeof({column}) = 'blob', hex({column}), {column})");
+            let columns = columns.iter().map(text).collect::<Vec<_>>().join(", ");
             let text = format!("select json_array('{table}', {columns}) from {table} order by id");
             rows.extend(query(text).await);
         }

@@ -74,6 +74,9 @@ pub async fn tables(db: &Db) -> Tables {
     let mut tables = Tables::new();
     for name in query(names.to_owned()).await {
         let columns = query(format!("select name from pragma_table_info('{name}') order by cid")).await;
+        // JSON has no place for bytes.
+        let text = |column: &String| format!("iif(typeof({column}) = 'blob', hex({column}), {column})");
+        let columns: Vec<_> = columns.iter().map(text).collect();
         let rows = query(format!("select json_array({}) from {name}", columns.join(", "))).await;
         tables.insert(name, rows.into_iter().collect());
     }

@@ -184,7 +184,7 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
         }
     }
     for kind in list(client, &format!("{path}/mapobject_types")).await {
-        serve_objects(lines, client, &format!("{path}/mapobject_types"), name, &kind).await;
+        serve_values(lines, client, &path, name, &kind).await;
         names.mapobject_types.insert(text(&kind, "id").to_owned(), text(&kind, "name").to_owned());
     }
     let alignment = client.get(&format!("{path}/alignment")).await;
@@ -192,6 +192,7 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
         lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());
     }
     serve_images(lines, client, &path, name).await;
+    serve_objects(lines, client, &path, name).await;
     serve_tiles(lines, client, &path, name, &mut names).await;
     let description = client.get(&format!("{path}/workflow/description")).await;
     lines.add(format!("api {name}/workflow/description"), essential(description.data()).to_string());
@@ -207,15 +208,13 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
     names
 }
 
-/// Lines of a type of objects: what is known of every object at every time point, by its place instead of its id.
-async fn serve_objects(lines: &mut Lines, client: &Client, types: &str, name: &str, kind: &Value) {
+/// Lines of the metadata and values of the objects of a type at every time point, by place and label instead of id.
+async fn serve_values(lines: &mut Lines, client: &Client, path: &str, name: &str, kind: &Value) {
     let (id, known) = (text(kind, "id"), text(kind, "name"));
-    lines.add(format!("api {name}/mapobject_types/{known}"), essential(kind).to_string());
-    let (places, _) = table(client, &format!("{types}/{id}/metadata")).await;
-    let (values, _) = table(client, &format!("{types}/{id}/feature-values")).await;
+    let (places, _) = table(client, &format!("{path}/mapobject_types/{id}/metadata")).await;
+    let (values, _) = table(client, &format!("{path}/mapobject_types/{id}/feature-values")).await;
     for (place, values) in places.iter().zip(&values) {
-        let what = format!("{}: {}", place[1..].join(" "), values[1..].join(" "));
-        lines.add(format!("objects {name}/{known}/{}", place[1..].join(" ")), what);
+        lines.add(format!("values {name}/{known}/{}", place[1..].join(" ")), values[1..].join(" "));
     }
 }
 
@@ -245,6 +244,37 @@ async fn serve_images(lines: &mut Lines, client: &Client, path: &str, name: &str
                 }
             }
         }
+    }
+}
+
+/// Lines of the types of objects, of what their layers show, and of the results of tools.
+async fn serve_objects(lines: &mut Lines, client: &Client, path: &str, name: &str) {
+    let sites = list(client, &format!("{path}/sites")).await;
+    for kind in list(client, &format!("{path}/mapobject_types")).await {
+        let (id, known) = (text(&kind, "id"), text(&kind, "name"));
+        lines.add(format!("api {name}/mapobject_types/{known}"), essential(&kind).to_string());
+        for layer in kind["layers"].as_array().expect("a list") {
+            let plane = format!("tpoint={}&zplane={}", layer["tpoint"], layer["zplane"]);
+            // Plates, wells and sites are shown at every level, so one tile has them all.
+            let tile = format!("{path}/segmentation_layers/{}/tiles?z=0&y=0&x=0", text(layer, "id"));
+            let shown = essential(&client.get(&tile).await.body).to_string();
+            lines.add(format!("objects {name}/{known}?{plane}"), hash(shown.as_bytes()));
+            for site in sites.iter().filter(|_| !layer["tpoint"].is_null()) {
+                let query = format!(
+                    "plate_name={}&well_name={}&well_pos_y={}&well_pos_x={}&{plane}",
+                    text(site, "plate_name"),
+                    text(site, "well_name"),
+                    site["y"],
+                    site["x"],
+                );
+                let labels = format!("{path}/mapobject_types/{id}/segmentations?{query}");
+                lines.add(format!("labels {name}/{known}?{query}"), fetched(client, &labels).await);
+            }
+        }
+    }
+    for result in list(client, &format!("{path}/tools/results")).await {
+        let place = format!("api {name}/tools/results/{}", text(&result, "name"));
+        lines.add(place, essential(&result).to_string());
     }
 }
 

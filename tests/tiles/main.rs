@@ -6,5 +6,6 @@
 mod http;
 mod layout;
 mod naive;
+mod objects;
 mod pixels;
 mod vectors;

@@ -121,12 +121,14 @@ fn plate_size(map: &MadeUpMap) -> (i64, i64) {
     sizes.fold((0, 0), |largest, size| (largest.0.max(size.0), largest.1.max(size.1)))
 }
 
-fn extent(map: &MadeUpMap) -> (usize, usize) {
+/// Height and width of the map.
+pub fn extent(map: &MadeUpMap) -> (usize, usize) {
     let ((height, width), count) = (plate_size(map), plates(map).len() as i64);
     ((count * height + (count - 1) * 2 * map.spec.spacer) as usize, width as usize)
 }
 
-fn offsets(map: &MadeUpMap) -> Vec<(usize, usize)> {
+/// Row and column of the first pixel of every site on the map.
+pub fn offsets(map: &MadeUpMap) -> Vec<(usize, usize)> {
     let (plates, plate_height) = (plates(map), plate_size(map).0);
     let offset = |site: &tm_tests::made_up_map::MadeUpSite| {
         let index = plates.iter().position(|plate| *plate == site.plate).unwrap() as i64;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tm_server::storage::images::{FieldImage, PlaneIndex};
 use tm_tests::app::{OWNER, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
@@ -27,8 +28,31 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
     let acquisition =
         experiment.upload("plate", "acquisition", &PlateFiles::new("same").grid(1, 2).size(40, 50)).await;
     experiment.run(ALL_STAGES, &[]).await;
+    let types = format!("{}/mapobject_types", experiment.path);
+    let cells = experiment.client.post(&types, &json!({"name": "Cells"})).await.id();
+    let body = json!({
+        "plate_name": "plate", "well_name": "B03", "well_pos_y": 0, "well_pos_x": 1, "tpoint": 0, "zplane": 0,
+        "image": vec![vec![1; 50]; 40],
+    });
+    experiment.client.post(&format!("{types}/{cells}/segmentations"), &body).await.says("ok");
+    let mut values = json!({"names": ["a"], "labels": [1], "values": [[0.5]]});
+    let mut upload_value = async |value: f64| {
+        for key in ["plate_name", "well_name", "well_pos_y", "well_pos_x", "tpoint"] {
+            values[key] = body[key].clone();
+        }
+        values["values"] = json!([[value]]);
+        experiment.client.post(&format!("{types}/{cells}/feature-values"), &values).await.says("ok");
+    };
+    upload_value(0.5).await;
     let whole = taken(&app).await;
     assert!(whole.differences(&taken(&app).await).is_empty());
+    upload_value(0.25).await;
+    assert!(!whole.differences(&taken(&app).await).is_empty(), "a value was not seen");
+    upload_value(0.5).await;
+    assert!(
+        whole.differences(&taken(&app).await).is_empty(),
+        "the same value in another file is no difference"
+    );
 
     let directory = experiment.directory();
     let plate = only(&directory.join("plates"));
@@ -79,6 +103,14 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
 
     for (change, back) in [
         ("update wells set name = 'B04'", "update wells set name = 'B03'"),
+        (
+            "update mapobjects set label = 2 where label = 1",
+            "update mapobjects set label = 1 where label = 2",
+        ),
+        (
+            "update mapobjects set label = -1, mapobject_type_id = 4 where site_id = 1 and label is null",
+            "update mapobjects set label = null, mapobject_type_id = 3 where label = -1",
+        ),
         (
             "update tasks set state = 'RUNNING' where name = 'corilla_run_0000001'",
             "update tasks set state = 'TERMINATED' where name = 'corilla_run_0000001'",

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use tm_server::check;
 use tm_server::resources::acquisition;
 use tm_server::tally::Tally;
-use tm_tests::app::TestApp;
+use tm_tests::app::{Answer, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::contents::{Tables, changed, gone};
 use tm_tests::plates::{ALL_STAGES, Experiment};
@@ -26,11 +27,14 @@ fn files() -> PlateFiles {
 }
 
 /// Plate `p` with acquisitions `first` (wells B03 and C05, channels 1 and 2) and `second` (well B03, channel
-/// 1), plate `q` with one acquisition like `second`; processed, with corrected illumination.
+/// 1), plate `q` with one acquisition like `second`; processed, with corrected illumination; and objects in
+/// the first sites of all wells.
 struct Processed<'a> {
     experiment: Experiment<'a>,
     first: String,
     second: String,
+    /// Path of the label images of its objects.
+    segmentations: String,
 }
 
 fn first() -> PlateFiles {
@@ -44,7 +48,34 @@ async fn processed(app: &TestApp) -> Processed<'_> {
     experiment.upload("q", "other", &files()).await;
     let corrected = [("illuminati", "illumcorr", json!(true)), ("imextract", "batch_size", json!(3))];
     experiment.run(ALL_STAGES, &corrected).await;
-    Processed { experiment, first, second }
+    let objects = json!({"name": "Cells"});
+    let types = format!("{}/mapobject_types", experiment.path);
+    let objects = experiment.client.post(&types, &objects).await.id();
+    let segmentations = format!("{types}/{objects}/segmentations");
+    for (plate, well) in [("p", "B03"), ("p", "C05"), ("q", "B03")] {
+        let mut body = place(plate, well);
+        body["image"] = labels();
+        experiment.client.post(&segmentations, &body).await.says("ok");
+    }
+    Processed { experiment, first, second, segmentations }
+}
+
+/// The first plane of the first site of a well.
+fn place(plate: &str, well: &str) -> Value {
+    json!({
+        "plate_name": plate, "well_name": well, "well_pos_y": 0, "well_pos_x": 0, "tpoint": 0, "zplane": 0,
+    })
+}
+
+/// A label image with two objects.
+fn labels() -> Value {
+    let label = |y: usize, x: usize| i64::from(y < 9) + 2 * i64::from(y > 20 && x == 7);
+    json!((0..HEIGHT).map(|y| (0..WIDTH).map(|x| label(y, x)).collect()).collect::<Vec<Vec<_>>>())
+}
+
+async fn label_image(experiment: &Experiment<'_>, segmentations: &str, plate: &str, well: &str) -> Answer {
+    let request = experiment.client.request(Method::GET, segmentations);
+    experiment.client.send(request.query(&place(plate, well))).await
 }
 
 /// The id at the end of a path.
@@ -84,7 +115,7 @@ fn lost<'a>(before: &'a Tables, after: &Tables) -> BTreeMap<&'a str, usize> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
     let app = TestApp::start().await;
-    let Processed { experiment, first, second } = processed(&app).await;
+    let Processed { experiment, first, second, segmentations } = processed(&app).await;
     is_consistent(&app).await;
     let (files_before, rows_before) = (app.files(), app.tables().await);
     let layers = experiment.layers().await;
@@ -121,7 +152,12 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         ("channels", 1),
         ("experiments", 1),
         ("illumination_statistics", 1),
+        // 4 sites, a well, and 2 objects in one of the sites.
+        ("mapobjects", 7),
         ("microscope_files", 18),
+        // All layers are there, in another version.
+        ("segmentation_layers", 4),
+        ("segmentations", 2),
         ("sites", 4),
         ("wells", 1),
     ];
@@ -151,6 +187,8 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         experiment.client.get(&tile).await.fails(404, "ResourceNotFoundError");
     }
     assert!(experiment.layers().await.is_empty());
+    assert_eq!(label_image(&experiment, &segmentations, "p", "B03").await.data(), &labels());
+    label_image(&experiment, &segmentations, "p", "C05").await.fails(404, "ResourceNotFoundError");
     experiment.client.delete(&first).await.fails(404, "ResourceNotFoundError");
     if let Some(python) = python::interpreter() {
         let plate = expected_plate(&app, &experiment, &files(), 1, 16).await;
@@ -172,7 +210,7 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_acquisition_of_a_plate_takes_its_images_and_no_generation_is_used_twice() {
     let app = TestApp::start().await;
-    let Processed { experiment, first, second } = processed(&app).await;
+    let Processed { experiment, first, second, .. } = processed(&app).await;
     let other = app.files().keys().filter(|name| name.contains("/plates/2-1.")).count();
     for acquisition in [&first, &second] {
         experiment.client.delete(acquisition).await.says("ok");
@@ -193,7 +231,7 @@ async fn the_last_acquisition_of_a_plate_takes_its_images_and_no_generation_is_u
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     let app = TestApp::start().await;
-    let Processed { experiment, .. } = processed(&app).await;
+    let Processed { experiment, segmentations, .. } = processed(&app).await;
     let (files_before, rows_before) = (app.files(), app.tables().await);
     experiment.client.delete(&format!("{}/plates/1", experiment.path)).await.says("ok");
     let (files_after, rows_after) = (app.files(), app.tables().await);
@@ -214,6 +252,9 @@ async fn a_deleted_plate_leaves_nothing_and_the_map_shows_the_other_one() {
     );
     assert_eq!((rows_after["plates"].len(), rows_after["acquisitions"].len()), (1, 1));
     assert_eq!((rows_after["channels"].len(), rows_after["channel_layers"].len()), (1, 0));
+    // A plate, a well, 4 sites, 2 objects.
+    assert_eq!((rows_after["mapobjects"].len(), rows_after["segmentations"].len()), (8, 2));
+    assert_eq!(label_image(&experiment, &segmentations, "q", "B03").await.data(), &labels());
     is_consistent(&app).await;
 
     experiment.run(ALL_STAGES, &[]).await;

@@ -19,6 +19,7 @@ tm_tests::on_each_database![
     focal_planes_become_layers_and_their_projection_replaces_them,
     time_points_and_later_acquisitions_of_a_plate_are_counted_through,
     maps_live_on_after_the_uploads_were_deleted,
+    objects_survive_another_pyramid_and_plates_wells_and_sites_keep_their_ids,
 ];
 
 const HEIGHT: usize = 60;
@@ -248,4 +249,41 @@ async fn png_files_give_the_same_map_as_tiff_files() {
             }
         }
     }
+}
+
+async fn objects_survive_another_pyramid_and_plates_wells_and_sites_keep_their_ids(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let experiment = Experiment::new(&app).await;
+    experiment.upload("plate", "a", &files()).await;
+    let types = format!("{}/mapobject_types", experiment.path);
+    assert_eq!(experiment.client.get(&types).await.data(), &json!([]));
+    experiment.run(ALL_STAGES, &[]).await;
+    let cells = experiment.client.post(&types, &json!({"name": "Cells"})).await.id();
+    let place = "plate_name=plate&well_name=C05&well_pos_y=1&well_pos_x=0&tpoint=0&zplane=0";
+    let labels = vec![vec![7; WIDTH]; HEIGHT];
+    let body = json!({
+        "plate_name": "plate", "well_name": "C05", "well_pos_y": 1, "well_pos_x": 0, "tpoint": 0, "zplane": 0,
+        "image": labels,
+    });
+    experiment.client.post(&format!("{types}/{cells}/segmentations"), &body).await.says("ok");
+    let before = experiment.client.get(&types).await;
+    assert_eq!(before.all("name"), ["Cells", "Plates", "Sites", "Wells"]);
+    let objects = "select mapobjects.id || ' ' || name from mapobjects
+        join mapobject_types on mapobject_types.id = mapobject_type_id order by mapobjects.id";
+    let objects_before = app.texts(objects).await;
+    let names: Vec<_> = objects_before.iter().map(|object| object.split_once(' ').unwrap().1).collect();
+    // One plate, two wells of 2×2 sites.
+    assert_eq!(names, [&["Plates"][..], &["Wells"; 2], &["Sites"; 8], &["Cells"]].concat());
+
+    experiment.run(&["pyramid_creation"], &[]).await;
+    assert_eq!(experiment.client.get(&types).await, before);
+    assert_eq!(app.texts(objects).await, objects_before);
+    let down = experiment.client.get(&format!("{types}/{cells}/segmentations?{place}")).await;
+    assert_eq!(down.data(), &json!(labels));
+
+    // New sites have new objects, and what lay in the old ones is gone.
+    experiment.run(ALL_STAGES, &[]).await;
+    let names: Vec<_> = app.texts(objects).await;
+    let kinds: BTreeSet<_> = names.iter().map(|object| object.split_once(' ').unwrap().1).collect();
+    assert_eq!((names.len(), kinds), (11, BTreeSet::from(["Plates", "Sites", "Wells"])));
 }

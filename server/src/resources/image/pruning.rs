@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::queries;
 use crate::environment::{Environment, Removal};
 use crate::resources::feature;
+use crate::resources::mapobject::queries as mapobjects;
 use crate::resources::plate::queries as plates;
 use crate::resources::workflow::queries as workflows;
 use crate::store::{Result, Tx};
@@ -40,6 +41,7 @@ impl Pruned {
         let layers = workflows::delete_layers(tx, experiment).await?;
         self.files.extend(layers.into_iter().map(|layer| data.layer(experiment, layer)));
         workflows::clear_pyramid(tx, experiment).await?;
+        mapobjects::bump_layers_of(tx, experiment).await?;
         let statistics = queries::delete_unused_channels(tx, experiment).await?;
         self.files.extend(statistics.iter().map(|file| data.statistics(experiment, file)));
         Ok(())

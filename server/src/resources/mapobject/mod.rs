@@ -252,10 +252,9 @@ pub async fn refresh_static(tx: &mut Tx, experiment: i64) -> Result<()> {
     for kind in StaticType::ALL {
         queries::insert_type(tx, experiment, kind.name(), kind.reference()).await?;
         let Some(found) = queries::find_type_by_name(tx, experiment, kind.name()).await? else { continue };
-        let layer = queries::get_or_insert_layer(tx, found.id, None, None).await?;
+        queries::get_or_insert_layer(tx, found.id, None, None).await?;
         queries::insert_static(tx, experiment, found.id, *kind).await?;
         queries::delete_empty(tx, found.id, *kind).await?;
-        queries::bump_layer(tx, layer).await?;
     }
-    Ok(())
+    queries::bump_layers_of(tx, experiment).await
 }

@@ -150,6 +150,18 @@ pub async fn bump_layer(tx: &mut Tx, layer: i64) -> Result<()> {
     Ok(())
 }
 
+/// Note that all layers of an experiment show something else than before: its sites or their places changed.
+pub async fn bump_layers_of(tx: &mut Tx, experiment: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update segmentation_layers
+         set version = version + 1
+         where mapobject_type_id in (select id from mapobject_types where experiment_id = $1)",
+        experiment
+    )?;
+    Ok(())
+}
+
 /// Add the objects that a static type lacks.
 pub async fn insert_static(tx: &mut Tx, experiment: i64, objects: i64, kind: StaticType) -> Result<()> {
     let statement = match kind {

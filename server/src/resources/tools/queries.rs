@@ -1,5 +1,6 @@
 //! SQL of tool results, their labels, and the jobs that make them.
 
+use super::labels::Labels;
 use super::{JobFilter, PROGRAM, ResultFilter, ToolResult};
 use crate::store::{Result, Tx, execute, fetch_all, fetch_optional};
 use crate::workflow::task::Task;
@@ -82,6 +83,22 @@ pub async fn labels(tx: &mut Tx, result: i64, site: i64, tpoint: i64) -> Result<
         tpoint
     )?;
     Ok(row.map(|(labels,)| labels))
+}
+
+/// Store the labels of a site's objects at a time point in place of those that are there.
+pub async fn put_labels(tx: &mut Tx, result: i64, site: i64, tpoint: i64, labels: &Labels) -> Result<()> {
+    execute!(
+        tx,
+        "insert into label_values (tool_result_id, site_id, tpoint, labels)
+         values ($1, $2, $3, $4)
+         on conflict (tool_result_id, site_id, tpoint) do update set labels = excluded.labels",
+        result,
+        site,
+        tpoint,
+        labels.pack()
+    )?;
+    execute!(tx, "update tool_results set version = version + 1 where id = $1", result)?;
+    Ok(())
 }
 
 /// A job of a tool, and when its submission was made.

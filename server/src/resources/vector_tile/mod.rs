@@ -213,7 +213,8 @@ impl VectorTile {
     /// Strong ETag, in quotes.
     pub fn etag(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        self.key.hash(&mut hasher);
+        // Another version may write the same tile in another way.
+        (env!("CARGO_PKG_VERSION"), &self.key).hash(&mut hasher);
         format!("\"{:016x}\"", hasher.finish())
     }
 
