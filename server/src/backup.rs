@@ -210,7 +210,7 @@ fn copy_files(
     let mut missing = BTreeSet::new();
     for (experiment, owned) in &inventory.experiments {
         copy_directory(&data.experiment(*experiment), &copy.experiment(*experiment))?;
-        for kind in ["uploads", "plates", "layers", "statistics", "logs"] {
+        for kind in ["uploads", "plates", "layers", "statistics", "features", "logs"] {
             let path = Path::new(kind);
             copy_directory(
                 &data.experiment(*experiment).join(path),
@@ -247,6 +247,13 @@ fn copy_files(
             if !there? {
                 missing.insert(from);
             }
+        }
+        let targets = owned.feature_files(copy, *experiment);
+        for (from, to) in owned.feature_files(data, *experiment).zip(targets) {
+            if !copy_file(&from, &to, copied)? {
+                missing.insert(from);
+            }
+            tally.add(1);
         }
         for job in &owned.jobs {
             for stream in ["out", "err"] {

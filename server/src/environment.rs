@@ -13,6 +13,7 @@ use crate::auth::permission::Permissions;
 use crate::compute::Compute;
 use crate::config::Config;
 use crate::resources::experiment::queries as experiments;
+use crate::resources::feature::merging::Merging;
 use crate::resources::layer::Maps;
 use crate::storage::images::{OpenImages, keep_fields};
 use crate::storage::{DataDir, ImportRoots, Space, atomic};
@@ -35,6 +36,8 @@ pub struct Environment {
     pub images: Arc<OpenImages>,
     /// Layouts, layers and corrections, kept for the next tile.
     pub maps: Maps,
+    /// Who merges files of feature values.
+    pub merging: Merging,
     /// Rights on experiments and generations of tokens, kept for the next request.
     pub permissions: Permissions,
     /// The time.
@@ -238,6 +241,7 @@ impl Environment {
             compute: Compute::new(engine, config.cores)?,
             images: Arc::default(),
             maps: Maps::default(),
+            merging: Merging::default(),
             permissions: Permissions::default(),
             clock: Arc::new(SystemClock),
             leftovers: Leftovers::default(),

@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::resources::acquisition::queries as acquisitions;
+use crate::resources::feature::queries as features;
 use crate::resources::workflow::queries;
 use crate::storage::DataDir;
 use crate::storage::atomic::is_temporary;
@@ -17,8 +18,8 @@ use crate::store::{Result, StoreError, Tx};
 /// How much of what rows own is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// Directories of experiments, acquisitions, plates, layers and statistics: few, whatever the experiments
-    /// hold.
+    /// Directories of experiments, acquisitions, plates, layers and statistics, and files with feature values: few,
+    /// whatever the experiments hold.
     Directories,
     /// Every uploaded file, field image, plane and log, too.
     Everything,
@@ -46,6 +47,8 @@ pub struct Owned {
     pub layers: BTreeSet<i64>,
     /// Names of the statistics.
     pub statistics: BTreeSet<String>,
+    /// Length in bytes of the files with feature values, by the ids of type and file.
+    pub features: BTreeMap<(i64, i64), i64>,
     /// Ids of the jobs; each may have logs.
     pub jobs: BTreeSet<i64>,
     /// Whether a workflow is not over: its layers may be without files until it goes on.
@@ -76,7 +79,7 @@ pub struct Orphans {
 }
 
 /// The directories of an experiment that this version knows.
-const KINDS: [&str; 5] = ["uploads", "plates", "layers", "statistics", "logs"];
+const KINDS: [&str; 6] = ["uploads", "plates", "layers", "statistics", "features", "logs"];
 
 impl Inventory {
     /// Read what rows own.
@@ -99,6 +102,9 @@ impl Inventory {
         }
         for (experiment, file) in queries::all_statistics(tx).await? {
             all.of(experiment).statistics.insert(file);
+        }
+        for (experiment, kind, file, size) in features::all_files(tx).await? {
+            all.of(experiment).features.insert((kind, file), size);
         }
         for experiment in queries::unfinished_experiments(tx).await? {
             all.of(experiment).unfinished = true;
@@ -167,8 +173,9 @@ impl Inventory {
     }
 
     fn look_into(&self, data: &DataDir, experiment: i64, owned: &Owned, orphans: &mut Orphans) {
-        let named: BTreeSet<PathBuf> = owned.directories(data, experiment).collect();
-        for kind in ["uploads", "plates", "layers", "statistics"] {
+        let directories = owned.directories(data, experiment);
+        let named: BTreeSet<PathBuf> = directories.chain(owned.feature_files(data, experiment)).collect();
+        for kind in ["uploads", "plates", "layers", "statistics", "features"] {
             for (_, path) in orphans.entries(&data.experiment(experiment).join(kind)) {
                 if !named.contains(&path) {
                     orphans.paths.push(path);
@@ -220,6 +227,7 @@ impl Inventory {
 }
 
 impl Owned {
+    /// Files with feature values need not last: each is copied whole or found missing, and merges replace them often.
     fn lasts_until(&self, later: &Self) -> bool {
         let uploads = self.uploads.iter().all(|(acquisition, files)| {
             let later = later.uploads.get(acquisition);
@@ -242,11 +250,20 @@ impl Owned {
         uploads.chain(self.zarr_directories(data, experiment))
     }
 
+    /// The files with feature values that rows name.
+    pub fn feature_files<'a>(
+        &'a self,
+        data: &'a DataDir,
+        experiment: i64,
+    ) -> impl Iterator<Item = PathBuf> + 'a {
+        self.features.keys().map(move |(kind, file)| data.feature_file(experiment, *kind, *file))
+    }
+
     /// About how many files there are.
     pub fn files(&self) -> usize {
         let uploads = self.uploads.values().map(|files| files.len()).sum::<usize>();
         let fields = self.plates.values().flat_map(|plate| plate.fields.values());
-        uploads + fields.map(|planes| 2 + planes.len()).sum::<usize>()
+        uploads + self.features.len() + fields.map(|planes| 2 + planes.len()).sum::<usize>()
     }
 
     /// The Zarr hierarchies that rows name.

@@ -9,6 +9,7 @@ use crate::resources::alignment::handlers as alignment;
 use crate::resources::channel::handlers as channel;
 use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
+use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
@@ -82,6 +83,12 @@ use crate::resources::workflow::handlers as workflow;
         segmentation::upload_segmentations,
         mapobject::get_mapobject_info,
         tile::get_channel_tile,
+        feature::list_features,
+        feature::upload_values,
+        feature::get_values,
+        feature::get_metadata,
+        feature::rename_feature,
+        feature::delete_feature,
         workflow::get_description,
         workflow::set_description,
         workflow::submit_workflow,

@@ -10,6 +10,7 @@ use crate::resources::alignment::handlers as alignment;
 use crate::resources::channel::handlers as channel;
 use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
+use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
@@ -72,6 +73,12 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/channel_layers/{l}/tiles", tile::get_channel_tile)
         .get("/api/experiments/{e}/channel_layer/{l}/tiles", tile::get_channel_tile)
         .get("/api/experiments/{e}/segmentation_layers", mapobject::list_segmentation_layers)
+        .get("/api/experiments/{e}/mapobject_types/{t}/features", feature::list_features)
+        .post("/api/experiments/{e}/mapobject_types/{t}/feature-values", feature::upload_values)
+        .get("/api/experiments/{e}/mapobject_types/{t}/feature-values", feature::get_values)
+        .get("/api/experiments/{e}/mapobject_types/{t}/metadata", feature::get_metadata)
+        .put("/api/experiments/{e}/features/{f}", feature::rename_feature)
+        .delete("/api/experiments/{e}/features/{f}", feature::delete_feature)
         .get("/api/experiments/{e}/segmentation_layers/{l}/tiles", vector_tile::get_segmentation_tile)
         .get("/api/experiments/{e}/segmentation_layers/{l}/tile", vector_tile::get_segmentation_tile)
         .get("/api/experiments/{e}/segmentation_layers/{l}/labeled_tiles", vector_tile::get_labeled_tile)

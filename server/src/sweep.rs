@@ -12,6 +12,7 @@ use std::path::Path;
 
 use crate::environment::{Environment, LastStop};
 use crate::inventory::{Inventory, Scope, is_directory};
+use crate::resources::feature::queries as features;
 use crate::resources::file;
 use crate::storage::images::keep_fields;
 use crate::storage::{DataDir, StorageError};
@@ -25,6 +26,7 @@ pub async fn at_start(environment: &Environment, last_stop: LastStop) -> Result<
     let now = environment.now();
     let mut tx = environment.db.write().await?;
     let uploads = file::reset_stale(&mut tx, now).await?;
+    features::delete_abandoned(&mut tx).await?;
     tx.commit().await?;
     if uploads > 0 {
         tracing::warn!(uploads, "uploads were interrupted when the server stopped; they can be repeated");

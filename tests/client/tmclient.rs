@@ -8,7 +8,11 @@ use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::databases::Database;
 use tm_tests::python;
 
-tm_tests::on_each_database![flavor = "multi_thread"; tmclient_takes_a_made_up_plate_from_upload_to_download];
+tm_tests::on_each_database![
+    flavor = "multi_thread";
+    tmclient_takes_a_made_up_plate_from_upload_to_download,
+    tmclient_gets_the_values_of_features_that_it_sent,
+];
 
 /// Real acquisitions, beside the project where they are present.
 #[allow(clippy::print_stdout)]
@@ -61,4 +65,28 @@ async fn tmclient_takes_real_8_bit_images_from_upload_to_download() {
 async fn tmclient_takes_a_real_cv8000_acquisition_with_all_its_files_from_upload_to_download() {
     let Some(directory) = shared("cellvoyager-cv8000") else { return };
     drive(Database::Sqlite, "real metadata", &directory).await;
+}
+
+async fn tmclient_gets_the_values_of_features_that_it_sent(database: Database) {
+    let Some(python) = python::interpreter() else { return };
+    let app = TestApp::start_on(database).await;
+    app.experiment().await;
+    for statement in [
+        "insert into plates (experiment_id, name, description, image_generation, created_at, updated_at)
+         values (1, 'plate one', '', 0, 0, 0)",
+        "insert into wells (plate_id, name, description) values (1, 'A01', '{}'), (1, 'B02', '{}')",
+        "insert into sites (well_id, y, x, height, width)
+         values (1, 0, 0, 6, 8), (1, 0, 1, 6, 8), (2, 0, 0, 6, 8), (2, 0, 1, 6, 8)",
+    ] {
+        app.sql(statement).await;
+    }
+    let base = app.base.clone();
+    // In a thread of its own: the server answers meanwhile.
+    let (succeeded, printed) = tokio::task::spawn_blocking(move || {
+        let arguments = [&base, OWNER, PASSWORD, "an experiment"].map(Path::new);
+        python::run(&python, "drive_tmclient_features.py", &arguments)
+    })
+    .await
+    .unwrap();
+    assert!(succeeded && printed.contains("OK: 4 sites"), "{printed}");
 }

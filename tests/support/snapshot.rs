@@ -16,6 +16,7 @@ use zarrs::array::{Array, ArrayBytes};
 use zarrs::filesystem::FilesystemStore;
 
 use crate::app::Client;
+use crate::objects::table;
 use crate::plates::nodes;
 
 /// Keys that differ between two runs of the same work.
@@ -114,6 +115,7 @@ struct Names {
     acquisitions: BTreeMap<String, String>,
     channels: BTreeMap<String, String>,
     layers: BTreeMap<String, String>,
+    mapobject_types: BTreeMap<String, String>,
     tasks: BTreeMap<String, String>,
 }
 
@@ -181,6 +183,10 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
             }
         }
     }
+    for kind in list(client, &format!("{path}/mapobject_types")).await {
+        serve_values(lines, client, &path, name, &kind).await;
+        names.mapobject_types.insert(text(&kind, "id").to_owned(), text(&kind, "name").to_owned());
+    }
     let alignment = client.get(&format!("{path}/alignment")).await;
     if alignment.status == 200 {
         lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());
@@ -200,6 +206,16 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
         }
     }
     names
+}
+
+/// Lines of the metadata and values of the objects of a type at every time point, by place and label instead of id.
+async fn serve_values(lines: &mut Lines, client: &Client, path: &str, name: &str, kind: &Value) {
+    let (id, known) = (text(kind, "id"), text(kind, "name"));
+    let (places, _) = table(client, &format!("{path}/mapobject_types/{id}/metadata")).await;
+    let (values, _) = table(client, &format!("{path}/mapobject_types/{id}/feature-values")).await;
+    for (place, values) in places.iter().zip(&values) {
+        lines.add(format!("values {name}/{known}/{}", place[1..].join(" ")), values[1..].join(" "));
+    }
 }
 
 /// Lines of the channel images as sent: as they are, corrected, aligned.
@@ -303,6 +319,7 @@ fn files(lines: &mut Lines, directory: &Path, experiment: &str, names: &Names) {
                 "plates" => names.plates.get(owner),
                 "layers" => names.layers.get(stem),
                 "statistics" => names.channels.get(owner),
+                "features" => names.mapobject_types.get(owner),
                 "logs" => names.tasks.get(stem),
                 _ => None,
             };
@@ -312,6 +329,8 @@ fn files(lines: &mut Lines, directory: &Path, experiment: &str, names: &Names) {
             };
             let path = directory.join(&kind).join(&entry);
             match kind.as_str() {
+                // How often files were merged is an accident; what they hold is served.
+                "features" => drop(lines.0.insert(format!("features {place}"), "some".to_owned())),
                 "logs" => lines.add(format!("log {place}{}", &entry[stem.len()..]), log(&path)),
                 _ => tree(lines, &path, &place),
             }

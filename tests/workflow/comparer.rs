@@ -35,8 +35,24 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
         "image": vec![vec![1; 50]; 40],
     });
     experiment.client.post(&format!("{types}/{cells}/segmentations"), &body).await.says("ok");
+    let mut values = json!({"names": ["a"], "labels": [1], "values": [[0.5]]});
+    let mut upload_value = async |value: f64| {
+        for key in ["plate_name", "well_name", "well_pos_y", "well_pos_x", "tpoint"] {
+            values[key] = body[key].clone();
+        }
+        values["values"] = json!([[value]]);
+        experiment.client.post(&format!("{types}/{cells}/feature-values"), &values).await.says("ok");
+    };
+    upload_value(0.5).await;
     let whole = taken(&app).await;
     assert!(whole.differences(&taken(&app).await).is_empty());
+    upload_value(0.25).await;
+    assert!(!whole.differences(&taken(&app).await).is_empty(), "a value was not seen");
+    upload_value(0.5).await;
+    assert!(
+        whole.differences(&taken(&app).await).is_empty(),
+        "the same value in another file is no difference"
+    );
 
     let directory = experiment.directory();
     let plate = only(&directory.join("plates"));

@@ -112,15 +112,15 @@ async fn complete_files_stay_and_files_whose_rows_imextract_deleted_go() {
 async fn what_this_version_does_not_know_is_left_alone() {
     let app = TestApp::start().await;
     let (experiment, _) = processed(&app).await;
-    let features = experiment.directory().join("features/1.parquet");
-    fs::create_dir_all(features.parent().unwrap()).unwrap();
-    fs::write(&features, b"of a later version").unwrap();
+    let sounds = experiment.directory().join("sounds/1.wav");
+    fs::create_dir_all(sounds.parent().unwrap()).unwrap();
+    fs::write(&sounds, b"of a later version").unwrap();
     start(&app, LastStop::Unclean).await;
-    assert!(features.exists());
+    assert!(sounds.exists());
     let environment = app.environment();
     let mut tx = environment.db.read().await.unwrap();
     let inventory = Inventory::read(&mut tx, Scope::Everything).await.unwrap();
-    assert_eq!(inventory.strangers(&environment.data), [features.parent().unwrap()]);
+    assert_eq!(inventory.strangers(&environment.data), [sounds.parent().unwrap()]);
 }
 
 #[cfg(unix)]

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::{Problem, problem};
 use crate::inventory::Inventory;
 use crate::storage::images::{FieldImage, LayerPyramid, PlaneIndex, check_plate};
-use crate::storage::{DataDir, StorageError, statistics};
+use crate::storage::{DataDir, StorageError, statistics, tables};
 use crate::tally::Tally;
 
 /// Something that rows own and that can be looked at alone.
@@ -17,6 +17,7 @@ enum Thing<'a> {
     Field { plate: PathBuf, field: &'a str, planes: &'a [PlaneIndex] },
     Layer { path: PathBuf, may_be_absent: bool },
     Statistics { path: PathBuf },
+    Features { path: PathBuf, size: i64 },
 }
 
 /// Look at what rows own, in parallel; with `only`, at what is among or below these paths. Blocks.
@@ -61,6 +62,8 @@ pub(super) fn look(
         for file in &owned.statistics {
             things.push(Thing::Statistics { path: data.statistics(*experiment, file) });
         }
+        let files = owned.feature_files(data, *experiment).zip(owned.features.values());
+        things.extend(files.map(|(path, size)| Thing::Features { path, size: *size }));
     }
     things.retain(|thing| wanted(&thing.path()));
     tally.begin(things.iter().map(Thing::weight).sum());
@@ -82,7 +85,10 @@ pub(super) fn look(
 impl Thing<'_> {
     fn path(&self) -> PathBuf {
         match self {
-            Self::Upload { path, .. } | Self::Layer { path, .. } | Self::Statistics { path } => path.clone(),
+            Self::Upload { path, .. }
+            | Self::Layer { path, .. }
+            | Self::Statistics { path }
+            | Self::Features { path, .. } => path.clone(),
             Self::Field { plate, field, .. } => plate.join(field),
         }
     }
@@ -107,6 +113,10 @@ impl Thing<'_> {
             }
             Self::Statistics { path } => {
                 statistics::verify(path).err().iter().map(ToString::to_string).collect()
+            }
+            Self::Features { path, size } => {
+                let verified = tables::verify(path, u64::try_from(*size).ok(), deep);
+                verified.err().iter().map(ToString::to_string).collect()
             }
         }
     }

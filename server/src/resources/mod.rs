@@ -16,6 +16,7 @@ pub mod alignment;
 pub mod channel;
 pub mod cycle;
 pub mod experiment;
+pub mod feature;
 pub mod file;
 pub mod image;
 pub mod layer;

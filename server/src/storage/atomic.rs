@@ -18,6 +18,29 @@ pub fn temporary_path(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.{}-{number}{TEMPORARY_SUFFIX}", std::process::id()))
 }
 
+/// A file under a name of [`temporary_path`], removed when dropped.
+#[derive(Debug)]
+pub struct Temporary(PathBuf);
+
+impl Temporary {
+    /// A name beside `path`; nothing is created yet.
+    pub fn beside(path: &Path) -> Self {
+        Self(temporary_path(path))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // It is absent after the rename; what cannot be removed is left to the sweep at start.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
 /// Whether a name is that of a file or directory that is being written, or was when a crash came. Secured names
 /// of uploads never begin with a dot.
 pub fn is_temporary(name: &str) -> bool {

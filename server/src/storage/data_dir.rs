@@ -6,6 +6,7 @@
 //!                  plates/<plate>-<generation>.ome.zarr
 //!                  layers/<layer>.ome.zarr
 //!                  statistics/<name>.zarr
+//!                  features/<object type>-<file>.parquet
 //!                  logs/<task>.out  logs/<task>.err
 //! ```
 //!
@@ -78,6 +79,16 @@ impl DataDir {
     /// One set of illumination statistics, by the name its row records.
     pub fn statistics(&self, experiment: i64, file: &str) -> PathBuf {
         self.experiment(experiment).join("statistics").join(format!("{file}.zarr"))
+    }
+
+    /// The files with the feature values of an experiment.
+    pub fn features(&self, experiment: i64) -> PathBuf {
+        self.experiment(experiment).join("features")
+    }
+
+    /// One file with feature values of the objects of a type, by the ids of both.
+    pub fn feature_file(&self, experiment: i64, mapobject_type: i64, file: i64) -> PathBuf {
+        self.features(experiment).join(format!("{mapobject_type}-{file}.parquet"))
     }
 
     /// What a job wrote to its standard output or error: `stream` is `out` or `err`.

@@ -1,4 +1,4 @@
-//! Everything that is a file: uploads, channel images and layers (OME-Zarr), statistics, logs.
+//! Everything that is a file: uploads, channel images and layers (OME-Zarr), statistics, feature values, logs.
 //!
 //! Nothing here knows of the database or of HTTP, and everything here blocks: callers run it off the
 //! async threads.
@@ -14,6 +14,7 @@ pub mod readers;
 mod space;
 pub mod staging;
 pub mod statistics;
+pub mod tables;
 pub mod uploads;
 
 pub use data_dir::DataDir;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::DataDir;
-use super::atomic::{TEMPORARY_SUFFIX, sync_directory, temporary_path};
+use super::atomic::{TEMPORARY_SUFFIX, Temporary, sync_directory};
 use crate::failpoint;
 
 /// How much is gathered before it is written, in bytes.
@@ -54,23 +54,12 @@ impl Received {
     /// [`ReceiveError::Write`] when the disk fails.
     pub async fn keep(self) -> Result<(), ReceiveError> {
         blocking(move || {
-            fs::rename(&self.temporary.0, &self.target)?;
+            fs::rename(self.temporary.path(), &self.target)?;
             failpoint::reached("upload renamed");
             sync_directory(self.target.parent().unwrap_or(Path::new(".")))
         })
         .await
         .map_err(ReceiveError::Write)
-    }
-}
-
-/// A file under its temporary name, removed when dropped.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // It is absent after the rename; what cannot be removed is left to the sweep at start.
-        let _ = fs::remove_file(&self.0);
     }
 }
 
@@ -93,8 +82,8 @@ pub async fn receive(
     .await
     .map_err(ReceiveError::Write)?;
     // Not named after the target: its name may be as long as a name can be.
-    let temporary = Temporary(temporary_path(&directory.join("upload")));
-    let mut file = tokio::fs::File::create_new(&temporary.0).await.map_err(ReceiveError::Write)?;
+    let temporary = Temporary::beside(&directory.join("upload"));
+    let mut file = tokio::fs::File::create_new(temporary.path()).await.map_err(ReceiveError::Write)?;
     let mut size: u64 = 0;
     let mut buffer = Vec::with_capacity(BUFFER_BYTES);
     loop {

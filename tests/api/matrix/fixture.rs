@@ -91,6 +91,10 @@ impl Fixture {
              values ({objects}, 'result', 'Clustering', 'ScalarToolResult', '{{}}', 0, 0)"
         ))
         .await;
+        let feature = insert(format!(
+            "insert into features (mapobject_type_id, name, stored) values ({objects}, 'area', true)"
+        ))
+        .await;
         let submission = insert(format!(
             "insert into submissions (experiment_id, user_id, program, description, created_at)
              select id, user_id, 'workflow', '{{}}', 0 from experiments where id = {experiment}"
@@ -127,6 +131,7 @@ impl Fixture {
             ("channels", channel),
             ("channel_layers", layer.clone()),
             ("channel_layer", layer),
+            ("features", feature),
             ("jobs", job),
             ("mapobject_types", objects),
             ("segmentation_layers", segmentation_layer),

@@ -161,6 +161,25 @@ pub fn rows(new: &str) -> Vec<Row> {
     let no_submission = [("submission_id", json!("first"))];
     let no_layer = ["tpoint", "zplane"].map(|key| (key, json!("first")));
     let no_files = [("files", json!("a.mlf"))];
+    let values = || {
+        json!({
+            "plate_name": "plate", "well_name": "A01", "well_pos_y": 0, "well_pos_x": 0, "tpoint": 0,
+            "names": ["area", "new"], "labels": [1, 2], "values": [[1.5, null], [0, -0.5]],
+        })
+    };
+    let no_values = [
+        ("plate_name", json!(7)),
+        ("well_name", json!(["A01"])),
+        ("well_pos_y", json!("top")),
+        ("well_pos_x", json!(1.5)),
+        ("tpoint", json!(true)),
+        ("names", json!("area")),
+        ("names", json!(["area", "area"])),
+        ("labels", json!(["one"])),
+        ("values", json!([1.5, null])),
+        ("values", json!([[1.5]])),
+    ];
+    let no_site = ["well_pos_y", "well_pos_x", "tpoint"].map(|key| (key, json!("left")));
     let login = json!({"username": "owner", "password": tm_tests::app::PASSWORD});
 
     vec![
@@ -235,6 +254,12 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/channel_layers/{l}/tiles", Read).required(tile()).wrong(&no_tile),
         below!("GET", "/channel_layer/{l}/tiles", Read).required(tile()).wrong(&no_tile),
         below!("GET", "/segmentation_layers", Read).wrong(&no_layer),
+        below!("GET", "/mapobject_types/{t}/features", Read),
+        below!("POST", "/mapobject_types/{t}/feature-values", Write).required(values()).wrong(&no_values),
+        below!("GET", "/mapobject_types/{t}/feature-values", Read).wrong(&no_site),
+        below!("GET", "/mapobject_types/{t}/metadata", Read).wrong(&no_site),
+        below!("PUT", "/features/{f}", Write).required(new_name()).wrong(&no_name),
+        below!("DELETE", "/features/{f}", Write),
         below!("GET", "/segmentation_layers/{l}/tiles", Read).required(tile()).wrong(&no_vector_tile),
         below!("GET", "/segmentation_layers/{l}/tile", Read).required(tile()).wrong(&no_vector_tile),
         below!("GET", "/segmentation_layers/{l}/labeled_tiles", Read)

@@ -112,6 +112,7 @@ pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiR
             pruned.plate(&mut tx, &environment, experiment, acquisition.plate_id).await?;
         }
         pruned.files(environment.data.uploads(experiment, id));
+        pruned.feature_files(&mut tx, &environment, experiment).await?;
         pruned.commit(tx, &environment, experiment).await?.remove(&environment).await;
         Ok(())
     })

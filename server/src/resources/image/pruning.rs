@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::queries;
 use crate::environment::{Environment, Removal};
+use crate::resources::feature;
 use crate::resources::mapobject::queries as mapobjects;
 use crate::resources::plate::queries as plates;
 use crate::resources::workflow::queries as workflows;
@@ -67,6 +68,20 @@ impl Pruned {
         } else {
             self.fields.push((images, fields));
         }
+        Ok(())
+    }
+
+    /// Sites of an experiment were deleted: with them go the files with feature values that are about nothing else.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn feature_files(
+        &mut self,
+        tx: &mut Tx,
+        environment: &Environment,
+        experiment: i64,
+    ) -> Result<()> {
+        self.files.extend(feature::forget_empty_files(tx, environment, experiment).await?);
         Ok(())
     }
 

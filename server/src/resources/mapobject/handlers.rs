@@ -5,13 +5,15 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MapobjectType, SegmentationLayer, SegmentationLayerFilter, check_type_name, queries, unknown};
+use super::{MapobjectType, SegmentationLayer, SegmentationLayerFilter, check_type_name, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok, parse_id};
 use crate::resources::experiment::authorize;
 use crate::resources::experiment::handlers::Rename;
+use crate::resources::feature::handlers::FeatureBody;
+use crate::resources::feature::{Feature, queries as features};
 use crate::resources::layer::handlers::ImageSizeBody;
 
 /// A type of objects on the wire.
@@ -23,18 +25,9 @@ pub struct MapobjectTypeBody {
     /// Name, unique in the experiment.
     name: String,
     /// What was measured of its objects.
-    features: Vec<FeatureOfType>,
+    features: Vec<FeatureBody>,
     /// Its layers.
     layers: Vec<SegmentationLayerBody>,
-}
-
-/// A feature as listed with its type.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct FeatureOfType {
-    /// Id.
-    id: String,
-    /// Name, unique among those of the type.
-    name: String,
 }
 
 /// A type of objects to create.
@@ -101,11 +94,13 @@ impl From<SegmentationLayer> for SegmentationLayerBody {
     }
 }
 
-/// A type with those of its experiment's layers that belong to it.
-fn with_layers(kind: MapobjectType, layers: &[SegmentationLayer]) -> MapobjectTypeBody {
+/// A type with those of its experiment's features and layers that belong to it.
+fn with_parts(kind: MapobjectType, features: &[Feature], layers: &[SegmentationLayer]) -> MapobjectTypeBody {
+    let own = features.iter().filter(|feature| feature.mapobject_type_id == kind.id);
+    let features = own.cloned().map(FeatureBody::from).collect();
     let own = layers.iter().filter(|layer| layer.mapobject_type_id == kind.id);
     let layers = own.cloned().map(SegmentationLayerBody::from).collect();
-    MapobjectTypeBody { id: emit_id(kind.id), name: kind.name, features: Vec::new(), layers }
+    MapobjectTypeBody { id: emit_id(kind.id), name: kind.name, features, layers }
 }
 
 /// Types of objects of an experiment, by name.
@@ -124,7 +119,8 @@ pub async fn list_mapobject_types(
     let types = queries::list_types(&mut tx, experiment, name).await?;
     let filter = SegmentationLayerFilter { mapobject_type_name: name, ..SegmentationLayerFilter::default() };
     let layers = queries::list_layers(&mut tx, experiment, filter).await?;
-    Ok(data(types.into_iter().map(|kind| with_layers(kind, &layers)).collect::<Vec<_>>()))
+    let features = features::list_of_experiment(&mut tx, experiment).await?;
+    Ok(data(types.into_iter().map(|kind| with_parts(kind, &features, &layers)).collect::<Vec<_>>()))
 }
 
 /// Create a type of objects; one of this name that is there already is answered as it is.
@@ -145,8 +141,9 @@ pub async fn create_mapobject_type(
     let filter =
         SegmentationLayerFilter { mapobject_type_name: Some(&name), ..SegmentationLayerFilter::default() };
     let layers = queries::list_layers(&mut tx, experiment, filter).await?;
+    let features = features::list(&mut tx, kind.id, None).await?;
     tx.commit().await?;
-    Ok(data(with_layers(kind, &layers)))
+    Ok(data(with_parts(kind, &features, &layers)))
 }
 
 /// Rename a type of objects.
@@ -169,7 +166,7 @@ pub async fn rename_mapobject_type(
     Ok(ok())
 }
 
-/// Delete a type with its objects, their segmentations and layers.
+/// Delete a type with its objects, their segmentations, features and layers.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}/mapobject_types/{mapobject_type_id}", tag = "objects",
     params(("experiment_id" = String, Path), ("mapobject_type_id" = String, Path)),
     responses((status = 200, body = Message), (status = 403), (status = 404)))]
@@ -180,11 +177,7 @@ pub async fn delete_mapobject_type(
 ) -> ApiResult<impl IntoResponse> {
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let id = parse_id("mapobject type", &objects)?;
-    let mut tx = app.environment.db.write().await?;
-    if !queries::delete_type(&mut tx, experiment, id).await? {
-        return Err(unknown(id));
-    }
-    tx.commit().await?;
+    super::delete(&app.environment, experiment, id).await?;
     Ok(ok())
 }
 

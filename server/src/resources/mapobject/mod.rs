@@ -9,7 +9,12 @@ pub mod handlers;
 pub mod queries;
 pub mod zoom;
 
+use super::experiment::queries as experiments;
+use super::feature;
+use super::image::pruning::Pruned;
+use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
+use crate::http::to_its_end;
 use crate::store::{Result, Tx};
 
 /// Longest name of a type of objects, in characters.
@@ -210,6 +215,28 @@ pub async fn rename(tx: &mut Tx, experiment: i64, id: i64, name: &str) -> ApiRes
     queries::rename_type(tx, id, name).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the experiment has a mapobject type named \"{name}\" already"))
     })
+}
+
+/// Delete a type with its objects, their segmentations, features and layers: rows in one transaction, then files.
+///
+/// # Errors
+/// 404 when the experiment has none of this id.
+pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
+    let environment = environment.clone();
+    to_its_end(async move {
+        let mut tx = environment.db.write().await?;
+        experiments::touch(&mut tx, experiment, environment.now()).await?;
+        let mut pruned = Pruned::default();
+        for file in feature::files_of_type(&mut tx, &environment, experiment, id).await? {
+            pruned.files(file);
+        }
+        if !queries::delete_type(&mut tx, experiment, id).await? {
+            return Err(unknown(id));
+        }
+        pruned.commit(tx, &environment, experiment).await?.remove(&environment).await;
+        Ok(())
+    })
+    .await
 }
 
 fn reserved(name: &str) -> ApiError {

@@ -96,6 +96,7 @@ pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiR
         if plate.image_generation > 0 {
             pruned.files(environment.data.plate_images(experiment, id, plate.image_generation));
         }
+        pruned.feature_files(&mut tx, &environment, experiment).await?;
         pruned.commit(tx, &environment, experiment).await?.remove(&environment).await;
         Ok(())
     })

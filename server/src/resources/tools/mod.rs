@@ -4,6 +4,8 @@ pub mod handlers;
 pub mod labels;
 pub mod queries;
 
+use serde_json::Value;
+
 use crate::error::{ApiError, ApiResult};
 use crate::store::Tx;
 
@@ -82,6 +84,12 @@ impl ToolResult {
     /// A label as text.
     pub fn label_text(&self, value: f64) -> String {
         ResultKind::find(&self.kind).unwrap_or(ResultKind::Continuous).label_text(value)
+    }
+
+    /// Whether it shows the values of a feature itself: then it is nothing without it.
+    pub fn shows_feature(&self, feature: i64) -> bool {
+        let attributes: Value = serde_json::from_str(&self.attributes).unwrap_or_default();
+        ResultKind::find(&self.kind) == Some(ResultKind::Heatmap) && attributes["feature_id"] == feature
     }
 }
 

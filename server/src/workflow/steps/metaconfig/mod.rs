@@ -20,6 +20,7 @@ use self::rows::{KnownPlaces, Renamed};
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
 use crate::microscopes::{AcquisitionPlan, PlanOptions, PlateFormat, StitchLayout, plan_acquisition};
+use crate::resources::feature;
 use crate::resources::workflow::queries::{self, AcquisitionOfPlate};
 use crate::storage::images::create_plate;
 use crate::store::Tx;
@@ -276,5 +277,6 @@ async fn replace_rows(job: &JobContext, assembly: &ExperimentAssembly) -> StepRe
         obsolete.push(data.plate_images(experiment, plate.id, plate.generation - 1));
     }
     places.delete_rest(&mut tx).await?;
+    obsolete.extend(feature::forget_empty_files(&mut tx, environment, experiment).await?);
     Ok((tx, Replaced { obsolete, renamed: channels.renamed }))
 }
