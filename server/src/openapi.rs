@@ -19,6 +19,7 @@ use crate::resources::tile::handlers as tile;
 use crate::resources::user::handlers as user;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
+use crate::resources::zarr::handlers as zarr;
 
 /// The document of all routes; one line here per handler.
 #[derive(OpenApi)]
@@ -70,6 +71,8 @@ use crate::resources::workflow::handlers as workflow;
         layer::list_channel_layers,
         mapobject::list_segmentation_layers,
         tile::get_channel_tile,
+        zarr::list_zarr,
+        zarr::get_zarr_key,
         workflow::get_description,
         workflow::set_description,
         workflow::submit_workflow,

@@ -20,6 +20,7 @@ use crate::resources::tile::handlers as tile;
 use crate::resources::user::handlers as user;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
+use crate::resources::zarr::handlers as zarr;
 
 /// Every method and path of the API, one line each.
 fn table() -> RouteTable {
@@ -68,6 +69,9 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/channel_layers", layer::list_channel_layers)
         .get("/api/experiments/{e}/channel_layers/{l}/tiles", tile::get_channel_tile)
         .get("/api/experiments/{e}/channel_layer/{l}/tiles", tile::get_channel_tile)
+        .get("/api/experiments/{e}/zarr", zarr::list_zarr)
+        .get("/api/experiments/{e}/zarr/", zarr::list_zarr)
+        .get("/api/experiments/{e}/zarr/{*key}", zarr::get_zarr_key)
         .get("/api/experiments/{e}/segmentation_layers", mapobject::list_segmentation_layers)
         .get("/api/experiments/{e}/workflow/description", workflow::get_description)
         .post("/api/experiments/{e}/workflow/description", workflow::set_description)

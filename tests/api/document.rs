@@ -11,6 +11,7 @@ const UNDESCRIBED: &[&str] = &[
     "/api/openapi.json",
     "/api/experiments/{}/channels/{}/image-files",
     "/api/experiments/{}/channel_layer/{}/tiles",
+    "/api/experiments/{}/zarr",
 ];
 
 /// A path without the names of its parameters.

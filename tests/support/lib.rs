@@ -11,6 +11,7 @@ pub mod compare;
 pub mod contents;
 pub mod databases;
 pub mod made_up_map;
+pub mod open_data;
 pub mod plates;
 pub mod program;
 pub mod python;

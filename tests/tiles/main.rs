@@ -6,5 +6,6 @@
 mod http;
 mod layout;
 mod naive;
+mod open_data;
 mod pixels;
 mod vectors;

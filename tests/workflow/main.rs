@@ -19,6 +19,7 @@ mod leases;
 mod linked;
 mod multiplexing;
 mod naive;
+mod open_data;
 mod open_format;
 mod rerun;
 mod restart;

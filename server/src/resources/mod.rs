@@ -26,3 +26,4 @@ pub mod tile;
 pub mod user;
 pub mod well;
 pub mod workflow;
+pub mod zarr;

@@ -13,6 +13,7 @@ pub mod readers;
 mod space;
 pub mod staging;
 pub mod statistics;
+pub mod target;
 pub mod uploads;
 
 pub use data_dir::DataDir;

@@ -202,6 +202,9 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "/channel_layers", Read).wrong(&no_layer),
         below!("GET", "/channel_layers/{l}/tiles", Read).required(tile()).wrong(&no_tile),
         below!("GET", "/channel_layer/{l}/tiles", Read).required(tile()).wrong(&no_tile),
+        below!("GET", "/zarr", Read),
+        below!("GET", "/zarr/", Read),
+        below!("GET", "/zarr/{*key}", Read),
         below!("GET", "/segmentation_layers", Read).wrong(&no_layer),
         below!("GET", "/workflow/description", Read),
         below!("POST", "/workflow/description", Write)

@@ -1,6 +1,5 @@
-//! Encoded tiles in memory.
+//! Encoded tiles in memory, and with them what else is rendered of full resolution.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use moka::future::Cache;
 use tm_engine::image::Plane;
 
 use super::{TILE, TileFormat, TileKey};
+use crate::http::etag_of;
 use crate::resources::layer::MapError;
 use crate::resources::layer::maps::FRESH_FOR;
 
@@ -30,10 +30,42 @@ pub struct EncodedTile {
 impl EncodedTile {
     /// A tile from its encoded bytes.
     pub fn new(bytes: Bytes, settled: bool) -> Self {
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        let etag = format!("\"{:016x}\"", hasher.finish()).into();
+        let etag = etag_of(&bytes);
         Self { bytes, etag, settled }
+    }
+}
+
+/// Everything that decides what a chunk of a layer's full resolution holds: 256×256 values at the stored depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChunkKey {
+    /// Row id of the layer.
+    pub layer: i64,
+    /// Version of the layer's view.
+    pub version: u64,
+    /// Row of the chunk.
+    pub y: usize,
+    /// Column of the chunk.
+    pub x: usize,
+}
+
+/// What is kept: tiles as people see them, and chunks as programs read them, in one budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RenderedKey {
+    /// A tile.
+    Tile(TileKey),
+    /// A chunk of full resolution.
+    Chunk(ChunkKey),
+}
+
+impl From<TileKey> for RenderedKey {
+    fn from(key: TileKey) -> Self {
+        Self::Tile(key)
+    }
+}
+
+impl From<ChunkKey> for RenderedKey {
+    fn from(key: ChunkKey) -> Self {
+        Self::Chunk(key)
     }
 }
 
@@ -44,30 +76,33 @@ impl EncodedTile {
 /// [`FRESH_FOR`].
 #[derive(Debug, Clone)]
 pub struct Tiles {
-    cache: Cache<TileKey, EncodedTile>,
+    cache: Cache<RenderedKey, EncodedTile>,
 }
 
 impl Tiles {
     /// A cache of at most `bytes` bytes.
     pub fn new(bytes: u64) -> Self {
-        let weigher = |_: &TileKey, tile: &EncodedTile| {
+        let weigher = |_: &RenderedKey, tile: &EncodedTile| {
             u32::try_from(tile.bytes.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
         Self { cache: Cache::builder().max_capacity(bytes).weigher(weigher).expire_after(Unsettled).build() }
     }
 
     /// A tile that is here already.
-    pub(super) async fn get(&self, key: &TileKey) -> Option<EncodedTile> {
-        self.cache.get(key).await
+    pub(super) async fn get(&self, key: TileKey) -> Option<EncodedTile> {
+        self.cache.get(&RenderedKey::Tile(key)).await
     }
 
     /// A tile, rendered unless it is here or being rendered already.
-    pub(super) async fn get_or_render(
+    ///
+    /// # Errors
+    /// Those of `render`.
+    pub async fn get_or_render(
         &self,
-        key: TileKey,
+        key: impl Into<RenderedKey>,
         render: impl Future<Output = Result<EncodedTile, MapError>>,
     ) -> Result<EncodedTile, MapError> {
-        self.cache.try_get_with(key, render).await.map_err(|error| MapError::clone(&error))
+        self.cache.try_get_with(key.into(), render).await.map_err(|error| MapError::clone(&error))
     }
 
     /// The tile where there is nothing.
@@ -89,8 +124,8 @@ impl Tiles {
 /// Tiles that are not settled leave after [`FRESH_FOR`].
 struct Unsettled;
 
-impl Expiry<TileKey, EncodedTile> for Unsettled {
-    fn expire_after_create(&self, _: &TileKey, tile: &EncodedTile, _: Instant) -> Option<Duration> {
+impl Expiry<RenderedKey, EncodedTile> for Unsettled {
+    fn expire_after_create(&self, _: &RenderedKey, tile: &EncodedTile, _: Instant) -> Option<Duration> {
         (!tile.settled).then_some(FRESH_FOR)
     }
 }

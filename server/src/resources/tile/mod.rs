@@ -13,7 +13,7 @@ use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 
-pub use cache::{EncodedTile, Tiles};
+pub use cache::{ChunkKey, EncodedTile, RenderedKey, Tiles};
 
 use super::image::{WindowPlan, correction_of};
 use super::layer::layout::TILE_PX;
@@ -174,7 +174,7 @@ pub async fn get(
         return Ok(tiles.black(request.format)?);
     };
     let key = TileKey { layer, version: view.version, address, limits, format: request.format };
-    if let Some(tile) = tiles.get(&key).await {
+    if let Some(tile) = tiles.get(key).await {
         return Ok(tile);
     }
     if is_outside(&view, address) {

@@ -23,6 +23,7 @@ mod array;
 mod cache;
 mod codecs;
 mod field;
+mod full;
 mod keep;
 mod layer;
 mod metadata;
@@ -30,7 +31,11 @@ mod plate;
 
 pub use array::INNER_CHUNK;
 pub use cache::OpenImages;
-pub use field::{FieldImage, PlaneIndex};
+pub use field::{FieldImage, PlaneIndex, plane_path};
+pub use full::{
+    ChannelLook, DOCUMENT, FullResolution, LayerLook, encode_chunk, full_resolution_document, layer_document,
+    plate_document,
+};
 pub use keep::{field_directories, keep_fields};
 pub use layer::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, check_plate, create_plate, field_path};
