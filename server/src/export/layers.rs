@@ -32,6 +32,11 @@ pub(super) struct LayerRow {
 }
 
 impl LayerRow {
+    /// Whether it is there later on, too, if it is complete now.
+    pub(super) fn lasts_until(&self, later: &[Self]) -> bool {
+        !self.is_complete || later.iter().any(|later| later.layer.id == self.layer.id)
+    }
+
     fn name(&self) -> String {
         layer_name(&self.layer.channel_name, self.layer.tpoint, self.layer.zplane)
     }

@@ -126,11 +126,11 @@ pub async fn run(
         at_once: layers::blocks_at_once(config.cores, config.memory_mb),
     };
     prepare(&work, &plates, &layers).await?;
-    let mut missing = plates::write(&work, &plates).await?;
+    let (planes, mut missing) = plates::write(&work, &plates).await?;
     missing.extend(layers::write(&work, &layers).await?);
     let (plates_now, layers_now) = take_down(environment, found.id).await?;
-    let lasted = plates.iter().all(|plate| plates_now.iter().any(|now| plate.lasts_until(now)))
-        && layers.iter().all(|layer| layers_now.contains(layer));
+    let lasted = plates.iter().all(|plate| plate.lasts_until(&plates_now))
+        && layers.iter().all(|layer| layer.lasts_until(&layers_now));
     if !lasted {
         return Err(ExportError::Unsteady);
     }
@@ -138,7 +138,7 @@ pub async fn run(
         experiment: found,
         plates: plates.len(),
         layers: layers.iter().filter(|layer| layer.is_complete).count(),
-        planes: plates.iter().map(plates::PlateRows::stored).sum(),
+        planes,
         missing,
     };
     blocking(move || Ok(put(staged, &target)?)).await?;

@@ -24,23 +24,19 @@ pub(super) struct PlateRows {
 }
 
 impl PlateRows {
-    /// Number of planes whose pixels are stored.
-    pub(super) fn stored(&self) -> usize {
-        self.fields.values().flat_map(BTreeMap::values).filter(|stored| **stored).count()
-    }
-
     /// Whether all that is stored here is so later on, too.
-    pub(super) fn lasts_until(&self, later: &Self) -> bool {
-        let fields = || {
+    pub(super) fn lasts_until(&self, later: &[Self]) -> bool {
+        let is_same = |later: &&Self| {
+            later.plate.id == self.plate.id && later.plate.image_generation == self.plate.image_generation
+        };
+        later.iter().find(is_same).is_some_and(|later| {
             self.fields.iter().all(|(field, planes)| {
-                later.fields.get(field).is_some_and(|later| {
-                    planes.iter().all(|(at, stored)| later.get(at).is_some_and(|later| later >= stored))
+                let later = later.fields.get(field);
+                planes.iter().all(|(at, stored)| {
+                    later.and_then(|later| later.get(at)).is_some_and(|later| later >= stored)
                 })
             })
-        };
-        self.plate.id == later.plate.id
-            && self.plate.image_generation == later.plate.image_generation
-            && fields()
+        })
     }
 }
 
@@ -68,21 +64,23 @@ pub(super) fn measure(work: &Work, plates: &[PlateRows], stored: &mut Stored) {
     }
 }
 
-/// Copy the plates; the value is what is missing.
+/// Copy the plates; the value is the number of images, and what is missing.
 ///
 /// # Errors
 /// When something cannot be read or written.
-pub(super) async fn write(work: &Work, plates: &[PlateRows]) -> Result<Vec<String>, ExportError> {
+pub(super) async fn write(work: &Work, plates: &[PlateRows]) -> Result<(usize, Vec<String>), ExportError> {
     let (work, plates) = (work.clone(), plates.to_vec());
     blocking(move || {
         let mut names = Names::default();
-        let mut missing = Vec::new();
+        let (mut images, mut missing) = (0, Vec::new());
         for plate in &plates {
             let name = names.give(&plate.plate.name, "plate");
             let target = work.directory.join("plates").join(format!("{name}.ome.zarr"));
-            missing.extend(write_plate(&work, plate, &target)?);
+            let missing_here = write_plate(&work, plate, &target)?;
+            images += plate.fields.values().map(FieldPlanes::len).sum::<usize>() - missing_here.len();
+            missing.extend(missing_here);
         }
-        Ok(missing)
+        Ok((images, missing))
     })
     .await
 }
