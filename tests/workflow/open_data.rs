@@ -152,6 +152,30 @@ async fn full_resolution_of_an_aligned_and_corrected_layer_is_what_its_tiles_sho
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_level_of_an_8_bit_layer_is_served_and_exported() {
+    let app = TestApp::start().await;
+    let experiment = Experiment::new(&app).await;
+    let size = (96, 120);
+    let files =
+        PlateFiles::new("open").size(size.0, size.1).depth(8).wells(&["B03", "C05"]).hole("C05", 0, 1);
+    experiment.upload("p", "a", &files).await;
+    experiment.run(ALL_STAGES, &[]).await;
+    let directory = TempDir::new().unwrap();
+    let (target, fetched) = (directory.path().join("exported"), directory.path().join("fetched"));
+    export(&app, "an experiment", &target).await.unwrap();
+    let layer = experiment.only_layer().await;
+    let url = urls(&experiment, "layers").await[&layer.id].clone();
+    for (halvings, level) in levels(&layer, &files, size).iter().enumerate() {
+        fetch_level(&experiment.client, &url, halvings, &fetched).await;
+        for layer in [&fetched, &target.join("layers/1_t0_z0.ome.zarr")] {
+            let found = pixels(&layer.join(halvings.to_string()));
+            assert_eq!((found.depth().bits(), found.size().width), (8, level.width));
+            assert!(values(&found) == level.values(), "level {halvings} of {}", layer.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_names_what_is_missing_and_leaves_its_chunk_absent() {
     let app = TestApp::start().await;
     let experiment = Experiment::new(&app).await;
