@@ -143,7 +143,8 @@ async fn full_resolution_of_an_aligned_and_corrected_layer_is_what_its_tiles_sho
                 .map(|index| value(256 * y + index / 256, 256 * x + index % 256))
                 .map(|value| rescaled(value, layer.limits))
                 .collect();
-            assert_eq!(experiment.png_tile(layer, (layer.max_zoom, y, x)).await, expected, "{y} {x}");
+            let tile = experiment.png_tile(layer, (layer.max_zoom, y, x)).await;
+            assert!(tile == expected, "tile {y} {x} of {} is not its chunk", layer.channel);
         }
         let name = format!("layers/{}_t0_z0.ome.zarr", layer.channel);
         let exported = pixels(&target.join(name).join("0"));
@@ -198,5 +199,5 @@ async fn an_export_names_what_is_missing_and_leaves_its_chunk_absent() {
         full.chunks(150).flat_map(|row| row[75..].to_vec()).collect(),
     );
     assert!(gone.iter().all(|value| *value == 0));
-    assert_eq!(there, shown);
+    assert!(there == shown);
 }

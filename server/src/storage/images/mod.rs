@@ -16,6 +16,9 @@
 //! alone. Shards are written whole, by rename, and never updated in part. Groups carry
 //! `tmserver: {format_version}`.
 //!
+//! Full resolution of a layer is not stored. Where layers are served or exported it is beside the other levels, as
+//! level 0 (`full`).
+//!
 //! `zarrs` does the codecs and the metadata types. Files are opened here instead of by its stores: it
 //! knows neither a write that is whole or absent, nor an index cache that notices a replaced shard.
 
