@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod backup;
+mod export;
 mod feature_values;
 mod full_disk;
 mod identity;

@@ -200,6 +200,11 @@ impl MadeUpMap {
         self.client.request(method, url)
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What the owner gets.
     ///
     /// # Panics

@@ -23,6 +23,7 @@ mod linked;
 mod logs;
 mod multiplexing;
 mod naive;
+mod open_data;
 mod open_format;
 mod rerun;
 mod restart;

@@ -30,3 +30,4 @@ pub mod user;
 pub mod vector_tile;
 pub mod well;
 pub mod workflow;
+pub mod zarr;

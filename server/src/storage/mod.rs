@@ -15,6 +15,7 @@ mod space;
 pub mod staging;
 pub mod statistics;
 pub mod tables;
+pub mod target;
 pub mod uploads;
 
 pub use data_dir::DataDir;

@@ -122,6 +122,7 @@ impl Fixture {
         store_image(app, [&experiment, &plate, &acquisition].map(|id| id.parse().unwrap()), &field).await;
 
         let children = BTreeMap::from([
+            ("zarr", format!("plates/{plate}.ome.zarr/zarr.json")),
             ("plates", plate),
             ("acquisitions", acquisition),
             ("acquisitions without files", without_files),

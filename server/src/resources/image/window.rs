@@ -304,6 +304,22 @@ impl WindowParts {
         })
     }
 
+    /// Correct and place: full resolution at the stored depth.
+    ///
+    /// # Errors
+    /// When the correction is of another size than the sites.
+    pub fn compose(
+        &self,
+        engine: &Engine,
+        size: Size,
+        correction: Option<&Correction>,
+    ) -> Result<GreyPlane, EngineError> {
+        Ok(match self.depth {
+            BitDepth::Eight => engine.compose(size, &self.placements(as_u8, correction)?)?.into(),
+            BitDepth::Sixteen => engine.compose(size, &self.placements(as_u16, correction)?)?.into(),
+        })
+    }
+
     /// Correct, place and rescale to 8 bits.
     ///
     /// # Errors

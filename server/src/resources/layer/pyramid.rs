@@ -52,7 +52,7 @@ pub struct BlockReport {
 
 impl Block {
     /// The pixels of the map that it covers; less than a block at the lower and right edge.
-    fn window(self, map: Size) -> Rect {
+    pub fn window(self, map: Size) -> Rect {
         let (y, x) = (self.y * BLOCK_PX, self.x * BLOCK_PX);
         let (height, width) = (map.height.saturating_sub(y), map.width.saturating_sub(x));
         Rect::new(y, x, Size::new(height.min(BLOCK_PX), width.min(BLOCK_PX)))

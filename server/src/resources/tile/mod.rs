@@ -13,7 +13,7 @@ use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 
-pub use cache::{CacheKey, EncodedTile, Tiles};
+pub use cache::{CacheKey, ChunkKey, EncodedTile, Tiles};
 
 use super::image::{WindowPlan, correction_of};
 use super::layer::layout::TILE_PX;
