@@ -139,8 +139,7 @@ impl Server {
         let acquisition = acquisition.context("the plate that was just added is not there")?;
         tx.commit().await?;
         let microscope = tm_server::microscopes::find(MICROSCOPE).context("no such microscope type")?;
-        let roots = [self.plates.clone()];
-        linking::link(environment, &roots, (id, acquisition), microscope, files).await?;
+        linking::link(environment, (id, acquisition), microscope, files).await?;
         Ok((Experiment { id, name }, images))
     }
 

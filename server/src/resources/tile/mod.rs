@@ -185,7 +185,7 @@ pub async fn get(
     if is_outside(&view, address) {
         return Ok(tiles.black(request.format)?);
     }
-    Ok(tiles.get_or_render(key.into(), render(environment, &view, &key)).await?)
+    Ok(tiles.get_or_render(key, render(environment, &view, &key)).await?)
 }
 
 fn is_outside(view: &LayerView, address: TileAddress) -> bool {

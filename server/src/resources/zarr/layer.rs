@@ -115,7 +115,7 @@ async fn render(environment: &Environment, view: &LayerView, window: Rect) -> Re
     let images = environment.images.clone();
     let rendered = environment.compute.interactive(move |engine| {
         let parts = plan.read(&images)?;
-        let settled = parts.missing == 0;
+        let settled = parts.missing.is_empty();
         if parts.is_empty() {
             return Ok(EncodedTile::new(Vec::new().into(), settled));
         }
