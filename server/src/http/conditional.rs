@@ -1,9 +1,21 @@
 //! Response headers that several resources need: ETag and Content-Disposition.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use axum::http::{HeaderMap, HeaderValue, header};
+
+/// The ETag of a text: weak, because it may be sent compressed.
+pub fn etag_of(bytes: &[u8]) -> HeaderValue {
+    let mut hasher = DefaultHasher::new();
+    bytes.hash(&mut hasher);
+    // Hexadecimal digits fit into every header.
+    HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish()))
+        .unwrap_or(HeaderValue::from_static("W/\"\""))
+}
 
 /// Whether the client's `If-None-Match` holds this ETag (quotes included).
 pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    let etag = etag.trim_start_matches("W/");
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()

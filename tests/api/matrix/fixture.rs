@@ -106,6 +106,7 @@ impl Fixture {
             ("channel_layers", layer.clone()),
             ("channel_layer", layer),
             ("jobs", job),
+            ("shares", READER.to_owned()),
         ]);
         Self { experiment, children }
     }
