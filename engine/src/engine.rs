@@ -3,7 +3,7 @@
 //! It has more than 500 lines because every operation of the engine is found here, with its errors.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{EngineError, Result};
 use crate::geometry::{MapOffset, Outline};
@@ -116,7 +116,7 @@ struct Shared {
     reason: String,
     gpu: Option<Gpu>,
     kernels: Vec<KernelBackend>,
-    warned: AtomicBool,
+    fallbacks: AtomicU64,
 }
 
 impl Engine {
@@ -176,9 +176,7 @@ impl Engine {
             .iter()
             .map(|kernel| KernelBackend { name: kernel.name, backend: Backend::Cpu, note: None })
             .collect();
-        Self {
-            shared: Arc::new(Shared { choice, reason, gpu: None, kernels, warned: AtomicBool::new(false) }),
-        }
+        Self { shared: Arc::new(Shared { choice, reason, gpu: None, kernels, fallbacks: AtomicU64::new(0) }) }
     }
 
     fn on_gpu(choice: BackendChoice, reason: String, gpu: Gpu) -> Self {
@@ -197,13 +195,18 @@ impl Engine {
                 KernelBackend { name: kernel.name, backend, note: problem }
             })
             .collect();
-        let warned = AtomicBool::new(false);
-        Self { shared: Arc::new(Shared { choice, reason, gpu: Some(gpu), kernels, warned }) }
+        let fallbacks = AtomicU64::new(0);
+        Self { shared: Arc::new(Shared { choice, reason, gpu: Some(gpu), kernels, fallbacks }) }
     }
 
     /// What this engine uses.
     pub fn backend(&self) -> Backend {
         if self.shared.gpu.is_some() { Backend::Gpu } else { Backend::Cpu }
+    }
+
+    /// How often the CPU took over because the GPU failed.
+    pub fn fallbacks(&self) -> u64 {
+        self.shared.fallbacks.load(Ordering::Relaxed)
     }
 
     /// What each kernel runs on.
@@ -611,7 +614,7 @@ impl Engine {
         let gpu = self.shared.gpu.as_ref().filter(|_| self.shared.kernels.iter().any(usable))?;
         match on_gpu(gpu) {
             Err(EngineError::Device(problem)) => {
-                if !self.shared.warned.swap(true, Ordering::Relaxed) {
+                if self.shared.fallbacks.fetch_add(1, Ordering::Relaxed) == 0 {
                     tracing::warn!(kernel, problem, "the GPU failed; the CPU takes over where it does");
                 }
                 None

@@ -4,19 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
-use axum::{Json, Router};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Router, middleware};
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
 
+use crate::auth::throttle::LoginThrottle;
 use crate::auth::token::{self, Tokens};
 use crate::config::Config;
 use crate::environment::{DataLock, Environment, LastStop, OpenError};
 use crate::error::{ApiError, ErrorKind};
-use crate::http::{read_leftover, trace};
+use crate::http::{
+    Connections, Lanes, compression, cross_origin, etag_of, measured, not_modified, read_leftover, trace,
+};
+use crate::metrics::Metrics;
 use crate::openapi;
+use crate::resources::health::Doctor;
 use crate::resources::tile::Tiles;
 use crate::resources::workflow::events::Watchers;
 use crate::resources::workflow::queries as workflows;
@@ -44,6 +50,14 @@ pub struct App {
     pub workflows: Workflows,
     /// Those who watch them.
     pub watchers: Watchers,
+    /// Slows down those who guess passwords.
+    pub logins: LoginThrottle,
+    /// Counts requests and uploads.
+    pub metrics: Metrics,
+    /// Looks whether database and files answer.
+    pub doctor: Doctor,
+    /// The API document as it is sent.
+    document: Document,
     /// Keeps other servers from a database that several could reach.
     _database: Option<Arc<DatabaseLock>>,
 }
@@ -79,19 +93,26 @@ impl App {
         let tiles = Tiles::new(config.tile_cache_bytes);
         let limits = Needs { cores: config.cores as u64, memory_mb: config.memory_mb };
         let workflows = Workflows::local(environment.clone(), limits);
+        let document = serde_json::to_vec(&openapi::document(&config.base_path))
+            .map_err(|error| unusable(std::io::Error::other(error)))?;
         Ok(Self {
             environment,
-            config: Arc::new(config),
             tokens,
             workflows,
+            logins: LoginThrottle::new(config.login_attempts),
+            metrics: Metrics::default(),
+            doctor: Doctor::default(),
+            document: Document::new(document.into()),
+            config: Arc::new(config),
             watchers: Watchers::default(),
             tiles,
             _database: database,
         })
     }
 
-    /// All routes, with the layers every request passes.
+    /// All routes, with the layers every request passes, from the inside out.
     pub fn router(&self) -> Router {
+        let (lanes, metrics) = (Lanes::new(&self.config), self.metrics.clone());
         Router::new()
             .merge(routes::routes(&self.config.base_path))
             .fallback(|| async {
@@ -102,34 +123,29 @@ impl App {
                     .into_response()
             })
             .layer(DefaultBodyLimit::max(self.config.max_body_bytes))
-            .layer(axum::middleware::from_fn(read_leftover))
+            .layer(middleware::from_fn(read_leftover))
             .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
+            .layer(middleware::from_fn(move |request, next| lanes.clone().answer(request, next)))
+            .layer(compression())
+            .layer(cross_origin(&self.config.cors))
+            .layer(middleware::from_fn(move |request, next| measured(metrics.clone(), request, next)))
             .layer(trace::layer())
             .with_state(self.clone())
     }
 
     /// Serve until `shutdown` resolves. Requests and jobs under way then have [`PATIENCE`] to come to their
     /// end; jobs that do not are given back for the next start. True when nothing was cut off.
-    ///
-    /// # Errors
-    /// When the listener fails.
-    pub async fn serve(
-        &self,
-        listener: TcpListener,
-        shutdown: impl Future<Output = ()>,
-    ) -> std::io::Result<bool> {
+    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> bool {
         let stopping = CancellationToken::new();
-        let server = axum::serve(listener, self.router())
-            .with_graceful_shutdown(stopping.clone().cancelled_owned())
-            .into_future();
+        let server = Connections::new(&self.config).serve(listener, self.router(), stopping.clone());
         tokio::pin!(server);
         tokio::select! {
-            ended = &mut server => return ended.map(|()| true),
+            () = &mut server => return true,
             () = shutdown => stopping.cancel(),
         }
         let (served, jobs) =
             tokio::join!(tokio::time::timeout(PATIENCE, server), self.workflows.stop(PATIENCE));
-        Ok(served.is_ok() && jobs)
+        served.is_ok() && jobs
     }
 
     /// Close the database and give the data directory back; as clean, unless a workflow was abandoned or files
@@ -153,7 +169,56 @@ pub async fn greeting() -> impl IntoResponse {
     (StatusCode::OK, concat!("tmserver ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
+/// A document that stays the same for as long as the server runs.
+#[derive(Debug, Clone)]
+struct Document {
+    bytes: Bytes,
+    etag: HeaderValue,
+}
+
+impl Document {
+    fn new(bytes: Bytes) -> Self {
+        // Weak, because it may be sent compressed; a quoted hash fits into every header.
+        let etag = HeaderValue::from_str(&format!("W/{}", etag_of(&bytes)))
+            .unwrap_or(HeaderValue::from_static("W/\"\""));
+        Self { bytes, etag }
+    }
+
+    /// The answer to a request for it; without the document where the client has it already.
+    fn answer(&self, headers: &HeaderMap, more: &[(HeaderName, &'static str)]) -> Response {
+        let mut answer = if self.etag.to_str().is_ok_and(|etag| not_modified(headers, etag)) {
+            StatusCode::NOT_MODIFIED.into_response()
+        } else {
+            self.bytes.clone().into_response()
+        };
+        let values = answer.headers_mut();
+        values.insert(header::ETAG, self.etag.clone());
+        // Asked for again each time: the next version of the server may have another.
+        values.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        for (name, value) in more {
+            values.insert(name, HeaderValue::from_static(value));
+        }
+        answer
+    }
+}
+
 /// `GET /api/openapi.json`: the API document.
-pub async fn api_document(State(app): State<App>) -> impl IntoResponse {
-    Json(openapi::document(&app.config.base_path))
+pub async fn api_document(State(app): State<App>, headers: HeaderMap) -> Response {
+    app.document.answer(&headers, &[(header::CONTENT_TYPE, "application/json")])
+}
+
+/// The page that shows the API document; it needs nothing from anywhere else.
+const DOCS: &str = include_str!("../assets/docs.html");
+/// What browsers let that page do: run what is in it, and ask this server.
+const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+                           connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// `GET /api/docs`: the API document for people.
+pub async fn docs(headers: HeaderMap) -> Response {
+    let more = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Document::new(Bytes::from_static(DOCS.as_bytes())).answer(&headers, &more)
 }

@@ -18,6 +18,7 @@ pub mod failpoint;
 pub mod http;
 pub mod inventory;
 pub mod machine;
+pub mod metrics;
 pub mod microscopes;
 pub mod openapi;
 pub mod resources;

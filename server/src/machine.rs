@@ -34,11 +34,19 @@ fn total_mb(text: &str) -> Option<u64> {
 pub fn process_usage() -> (Option<i64>, Option<i64>) {
     let times = fs::read_to_string("/proc/self/stat").ok();
     let cpu = times.and_then(|text| cpu_us(&text));
-    let peak = fs::read_to_string("/proc/self/status").ok().and_then(|text| {
-        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<i64>().ok()? >> 10)
-    });
-    (cpu, peak)
+    (cpu, own_kb("VmHWM:").map(|kb| kb >> 10))
+}
+
+/// Memory that this process has now, in bytes. Absent where the operating system does not say.
+pub fn resident_bytes() -> Option<i64> {
+    own_kb("VmRSS:").map(|kb| kb << 10)
+}
+
+/// A figure of `/proc/self/status`, in kilobytes.
+fn own_kb(name: &str) -> Option<i64> {
+    let text = fs::read_to_string("/proc/self/status").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().strip_suffix("kB")?.trim().parse().ok()
 }
 
 /// User and system time in the text of `/proc/self/stat`, in microseconds; Linux counts in hundredths of a second.

@@ -1,9 +1,11 @@
 //! The API document: OpenAPI generated from the annotated handlers.
 
-use utoipa::openapi::Server;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+mod common;
 
+use utoipa::OpenApi;
+use utoipa::openapi::Server;
+
+use self::common::Common;
 use crate::resources::acquisition::handlers as acquisition;
 use crate::resources::alignment::handlers as alignment;
 use crate::resources::channel::handlers as channel;
@@ -11,11 +13,13 @@ use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
 use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
+use crate::resources::health::handlers as health;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
 use crate::resources::segmentation::handlers as segmentation;
+use crate::resources::share::handlers as share;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
 use crate::resources::tools::handlers as tools;
@@ -30,11 +34,20 @@ use crate::resources::zarr::handlers as zarr;
 #[openapi(
     info(
         title = "TissueMAPS",
-        description = "High-content microscopy: plates of images in, zoomable maps out.",
+        description = "High-content microscopy: plates of images in, zoomable maps out.\n\n\
+            Log in with `POST /auth` and send the token with every request. Ids are text and opaque. Answers hold \
+            what was asked for in `data`, changes are answered `{\"message\": \"ok\"}`, and every error has the same \
+            envelope. Requests are checked in one order: token, required parameters, their types, the right on the \
+            experiment, the rest. Every GET answers HEAD, too. Tiles and documents have ETags; JSON is \
+            compressed for those who accept gzip.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
     paths(
+        health::get_health,
+        health::get_metrics,
         user::log_in,
+        user::get_me,
+        user::revoke_tokens,
         experiment::list_workflow_types,
         experiment::list_microscope_types,
         experiment::list_acquisition_modes,
@@ -43,6 +56,10 @@ use crate::resources::zarr::handlers as zarr;
         experiment::get_experiment,
         experiment::rename_experiment,
         experiment::delete_experiment,
+        share::list_shares,
+        share::get_share,
+        share::share_experiment,
+        share::unshare_experiment,
         plate::list_plates,
         plate::create_plate,
         plate::get_plate,
@@ -109,26 +126,26 @@ use crate::resources::zarr::handlers as zarr;
         tools::list_tool_jobs,
         tools::get_tool_job_log,
     ),
-    modifiers(&Token),
-    security(("token" = []))
+    tags(
+        (name = "server", description = "Whether the server is well, and its figures; without a token"),
+        (name = "users", description = "Logging in, who one is, and ending one's sessions"),
+        (name = "types", description = "What to choose from when an experiment is created"),
+        (name = "experiments", description = "The plates of one study, how they were imaged and are processed"),
+        (name = "shares", description = "Who may use an experiment beside its owner"),
+        (name = "plates", description = "What was imaged; a plate holds wells"),
+        (name = "acquisitions", description = "Runs of a microscope over a plate"),
+        (name = "files", description = "Microscope files: registered by name, then uploaded or linked"),
+        (name = "wells", description = "Wells of plates; a well holds sites"),
+        (name = "sites", description = "Fields of view, in a grid within their well"),
+        (name = "cycles", description = "Rounds of imaging, and how far each was shifted"),
+        (name = "channels", description = "What the images show, and the images themselves"),
+        (name = "layers", description = "Zoomable maps of channels and of objects, and their tiles"),
+        (name = "workflow", description = "Processing: describe, submit, watch, kill"),
+    ),
+    modifiers(&Common),
+    security(("token" = []), ("bearer" = []))
 )]
 struct Api;
-
-/// How requests are authorised.
-struct Token;
-
-impl Modify for Token {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let header = ApiKeyValue::with_description(
-            "Authorization",
-            "`JWT <token>` (or `Bearer <token>`) with a token from `POST /auth`",
-        );
-        document
-            .components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::ApiKey(ApiKey::Header(header)));
-    }
-}
 
 /// The document of this version, for an API below `base_path`: empty, or such as `/tissuemaps`.
 pub fn document(base_path: &str) -> utoipa::openapi::OpenApi {

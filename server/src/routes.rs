@@ -1,9 +1,11 @@
 //! Every URL on one screen.
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
 use axum::routing::get;
 
-use crate::app::{App, api_document, greeting};
+use crate::app::{App, api_document, docs, greeting};
 use crate::http::{Route, RouteTable};
 use crate::resources::acquisition::handlers as acquisition;
 use crate::resources::alignment::handlers as alignment;
@@ -12,11 +14,13 @@ use crate::resources::cycle::handlers as cycle;
 use crate::resources::experiment::handlers as experiment;
 use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
+use crate::resources::health::handlers as health;
 use crate::resources::image::handlers as image;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
 use crate::resources::segmentation::handlers as segmentation;
+use crate::resources::share::handlers as share;
 use crate::resources::site::handlers as site;
 use crate::resources::tile::handlers as tile;
 use crate::resources::tools::handlers as tools;
@@ -26,12 +30,20 @@ use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 use crate::resources::zarr::handlers as zarr;
 
+/// Largest body of a login: anybody may send one.
+const LOGIN_BYTES: usize = 16 << 10;
+
 /// Every method and path of the API, one line each.
 fn table() -> RouteTable {
     RouteTable::default()
         .get("/", greeting)
+        .get("/healthz", health::get_health)
+        .get("/metrics", health::get_metrics)
         .get("/api/openapi.json", api_document)
-        .post("/auth", user::log_in)
+        .get("/api/docs", docs)
+        .post("/auth", user::log_in.layer(DefaultBodyLimit::max(LOGIN_BYTES)))
+        .get("/api/users/me", user::get_me)
+        .delete("/api/tokens", user::revoke_tokens)
         .get("/api/workflow_types", experiment::list_workflow_types)
         .get("/api/microscope_types", experiment::list_microscope_types)
         .get("/api/acquisition_modes", experiment::list_acquisition_modes)
@@ -40,6 +52,10 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}", experiment::get_experiment)
         .put("/api/experiments/{e}", experiment::rename_experiment)
         .delete("/api/experiments/{e}", experiment::delete_experiment)
+        .get("/api/experiments/{e}/shares", share::list_shares)
+        .get("/api/experiments/{e}/shares/{user}", share::get_share)
+        .put("/api/experiments/{e}/shares/{user}", share::share_experiment)
+        .delete("/api/experiments/{e}/shares/{user}", share::unshare_experiment)
         .get("/api/experiments/{e}/plates", plate::list_plates)
         .post("/api/experiments/{e}/plates", plate::create_plate)
         .get("/api/experiments/{e}/plates/{p}", plate::get_plate)

@@ -66,8 +66,8 @@ async fn json_is_read_whatever_the_content_type_says() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused_with_413() {
     let app = TestApp::start_with(|config| config.max_body_bytes = 1000).await;
-    let body = json!({"username": "x".repeat(2000), "password": "x"});
-    app.anonymous().post("/auth", &body).await.fails(413, "PayloadTooLargeError");
+    let body = json!({"name": "x".repeat(2000)});
+    app.client(OWNER).await.post("/api/experiments", &body).await.fails(413, "PayloadTooLargeError");
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod rows;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::document::{UNDESCRIBED, anonymous, described_as};
 use fixture::Fixture;
 use reqwest::Method;
 use reqwest::multipart::{Form, Part};
@@ -94,6 +95,8 @@ fn asks(row: &Row) -> Vec<Ask> {
     }
     if row.child().is_some() {
         asks.extend(unknown.map(Ask::UnknownChild));
+    }
+    if row.has_foreign_children() {
         asks.push(Ask::ForeignChild);
     }
     asks
@@ -153,12 +156,29 @@ async fn send(client: &Client, row: &Row, path: &str, ask: &Ask) -> (Answer, Opt
     (client.send(request).await, None)
 }
 
+/// Method and path of a route, and a status that it answered.
+type Answered = (&'static str, &'static str, u16);
+
+/// What of the answers the API document does not know.
+fn undocumented(document: &Value, answered: &BTreeSet<Answered>) -> Vec<Answered> {
+    let knows = |(method, path, status): &Answered| {
+        let paths = document["paths"].as_object().unwrap();
+        let path = paths.iter().find(|(known, _)| anonymous(known) == described_as(path));
+        path.is_some_and(|(_, item)| {
+            item[method.to_lowercase()]["responses"].get(status.to_string()).is_some()
+        })
+    };
+    let is_described = |(_, path, _): &Answered| !UNDESCRIBED.contains(path);
+    answered.iter().filter(|answer| is_described(answer) && !knows(answer)).copied().collect()
+}
+
 /// Ask once; an answer other than the expected one is noted.
 async fn check(
     client: &Client,
     row: &Row,
     fixtures: (&Fixture, &Fixture),
     (caller, ask): (Caller, &Ask),
+    answered: &mut BTreeSet<Answered>,
     found: &mut Vec<String>,
 ) {
     let (own, foreign) = fixtures;
@@ -170,6 +190,7 @@ async fn check(
     };
     let (status, kind) = expected(row, caller, ask);
     let (answer, head) = send(client, row, &path, ask).await;
+    answered.insert((row.method, row.path, answer.status));
     let error = &answer.body["error"];
     let fits = answer.status == status
         && error["type"].as_str().unwrap_or_default() == kind
@@ -198,6 +219,14 @@ async fn seen(app: &TestApp, owner: &str, fixture: &Fixture) -> Vec<(String, Ans
     seen
 }
 
+/// Let [`OWNER`] have two experiments with a child of every kind.
+pub async fn planted(app: &TestApp) {
+    user::add(&app.app.environment, WRITER, "writer@example.org", PASSWORD).await.unwrap();
+    for name in ["first", "second"] {
+        Fixture::plant(app, OWNER, name).await;
+    }
+}
+
 #[test]
 fn every_route_has_a_row_and_every_row_a_route() {
     let served: BTreeSet<_> =
@@ -224,7 +253,7 @@ async fn every_caller_gets_the_answer_of_the_rule_on_every_route() {
     let own = Fixture::plant(&app, OWNER, "own").await;
     let seen_before = seen(&app, FOREIGNER, &foreign).await;
     let stored_before = (app.dump().await, app.uploaded_files());
-    let (mut cells, mut found) = (0, Vec::new());
+    let (mut cells, mut found, mut answered) = (0, Vec::new(), BTreeSet::new());
 
     // First all that must not change anything, whoever's it is.
     let mut changing = Vec::new();
@@ -234,7 +263,7 @@ async fn every_caller_gets_the_answer_of_the_rule_on_every_route() {
             for ask in asks(&row) {
                 cells += 1;
                 if expected(&row, caller, &ask).0 != 200 || row.method == "GET" {
-                    check(&client, &row, (&own, &foreign), (caller, &ask), &mut found).await;
+                    check(&client, &row, (&own, &foreign), (caller, &ask), &mut answered, &mut found).await;
                 }
             }
             if expected(&row, caller, &Ask::Right).0 == 200 && row.method != "GET" {
@@ -249,10 +278,13 @@ async fn every_caller_gets_the_answer_of_the_rule_on_every_route() {
     for (number, (row, caller)) in changing.into_iter().enumerate() {
         let client = caller.client(&app).await;
         let fresh = Fixture::plant(&app, OWNER, &format!("fresh {number}")).await;
-        check(&client, &row, (&fresh, &foreign), (caller, &Ask::Right), &mut found).await;
+        check(&client, &row, (&fresh, &foreign), (caller, &Ask::Right), &mut answered, &mut found).await;
     }
     assert!(found.is_empty(), "{} of {cells} cells:\n{}", found.len(), found.join("\n"));
     assert_eq!(seen(&app, FOREIGNER, &foreign).await, seen_before);
+    let document = app.anonymous().get("/api/openapi.json").await.body;
+    assert_eq!(undocumented(&document, &answered), [], "are answered and not in the API document");
+    assert_eq!(undocumented(&document, &BTreeSet::from([("GET", "/healthz", 418)])).len(), 1);
     println!("{cells} cells of {} routes", routes::inventory().len());
     assert!(cells > 1000, "{cells}");
 }

@@ -85,6 +85,15 @@ fn the_example_of_a_configuration_file_shows_the_defaults() {
         format!("#max_upload_mb = {}", defaults.max_upload_bytes / 1_000_000),
         format!("#tile_cache_mb = {}", defaults.tile_cache_bytes / 1_000_000),
         format!("#reserve_mb = {}", defaults.reserve_bytes / 1_000_000),
+        format!("#metrics = \"{}\"", defaults.metrics.name()),
+        format!("#login_attempts = {}", defaults.login_attempts),
+        format!("#max_list_items = {}", defaults.max_list_items),
+        format!("#max_requests = {}", defaults.max_requests),
+        format!("#max_uploads = {}", defaults.max_uploads),
+        format!("#max_connections = {}", defaults.max_connections),
+        format!("#head_timeout_s = {}", defaults.head_timeout.as_secs()),
+        format!("#silence_timeout_s = {}", defaults.silence_timeout.as_secs()),
+        format!("#request_timeout_s = {}", defaults.request_timeout.as_secs()),
     ] {
         assert!(shown.lines().any(|shown| shown == line), "{line} is the default");
     }

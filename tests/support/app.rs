@@ -154,7 +154,7 @@ impl TestApp {
         let base = format!("http://{}", listener.local_addr().unwrap());
         let serving = app.clone();
         let server = tokio::spawn(async move {
-            serving.serve(listener, std::future::pending()).await.unwrap();
+            serving.serve(listener, std::future::pending()).await;
         });
         Self { app, clock, base, http: reqwest::Client::new(), server, _directory: directory, database }
     }

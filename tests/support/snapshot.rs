@@ -188,6 +188,11 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
         serve_values(lines, client, &path, name, &kind).await;
         names.mapobject_types.insert(text(&kind, "id").to_owned(), text(&kind, "name").to_owned());
     }
+    let shares = client.get(&format!("{path}/shares")).await;
+    // The owner's to see.
+    if shares.status == 200 {
+        lines.add(format!("api {name}/shares"), shares.data().to_string());
+    }
     let alignment = client.get(&format!("{path}/alignment")).await;
     if alignment.status == 200 {
         lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());

@@ -2,4 +2,5 @@
 
 pub mod password;
 pub mod permission;
+pub mod throttle;
 pub mod token;

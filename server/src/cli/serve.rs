@@ -20,7 +20,7 @@ pub async fn serve(config: Config) -> anyhow::Result<()> {
     }
     println!("tmserver serves on http://{}{base_path}", listener.local_addr()?);
     // What was cut off may still hold connections; closing would wait for it.
-    if app.serve(listener, interrupted()).await? {
+    if app.serve(listener, interrupted()).await {
         app.close(lock).await?;
     }
     Ok(())

@@ -1,5 +1,7 @@
 //! Settings: defaults, then `tmserver.toml`, then `TMSERVER_*` variables, then flags.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,6 +9,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use tm_engine::BackendChoice;
+
+pub use access::{CorsOrigins, MetricsAccess};
 
 use crate::machine;
 
@@ -43,6 +47,26 @@ pub struct Config {
     pub trust_forwarded: bool,
     /// Directories below which directories of files may be linked instead of uploaded; none by default.
     pub import_roots: Vec<PathBuf>,
+    /// Web pages of other servers that may use the API.
+    pub cors: CorsOrigins,
+    /// Who may read the figures of `GET /metrics`.
+    pub metrics: MetricsAccess,
+    /// Failed logins of an address, or for a name, after which the next ones have to wait; 0 is no such limit.
+    pub login_attempts: u32,
+    /// Most items of a list in a JSON request.
+    pub max_list_items: usize,
+    /// Requests that are answered at the same time, without uploads and event streams.
+    pub max_requests: usize,
+    /// Uploads that are received at the same time.
+    pub max_uploads: usize,
+    /// Connections that are open at the same time; further ones wait.
+    pub max_connections: usize,
+    /// How long a client may take for the head of a request, and leave a connection idle.
+    pub head_timeout: Duration,
+    /// How long a client may send nothing of a JSON body, or take nothing of an answer.
+    pub silence_timeout: Duration,
+    /// How long the answer to a request may take to begin, uploads and event streams excepted.
+    pub request_timeout: Duration,
 }
 
 impl std::fmt::Debug for Config {
@@ -93,6 +117,26 @@ pub struct Settings {
     pub trust_forwarded: Option<bool>,
     /// See [`Config::import_roots`].
     pub import_roots: Option<Vec<PathBuf>>,
+    /// See [`Config::cors`]: origins such as `https://viewer.example.org`, or `*` alone for all.
+    pub cors_origins: Option<Vec<String>>,
+    /// See [`Config::metrics`]: `off`, `loopback` or `all`.
+    pub metrics: Option<String>,
+    /// See [`Config::login_attempts`].
+    pub login_attempts: Option<u32>,
+    /// See [`Config::max_list_items`].
+    pub max_list_items: Option<usize>,
+    /// See [`Config::max_requests`].
+    pub max_requests: Option<usize>,
+    /// See [`Config::max_uploads`].
+    pub max_uploads: Option<usize>,
+    /// See [`Config::max_connections`].
+    pub max_connections: Option<usize>,
+    /// See [`Config::head_timeout`], in seconds.
+    pub head_timeout_s: Option<u32>,
+    /// See [`Config::silence_timeout`], in seconds.
+    pub silence_timeout_s: Option<u32>,
+    /// See [`Config::request_timeout`], in seconds.
+    pub request_timeout_s: Option<u32>,
 }
 
 /// A setting that is unknown or cannot be used.
@@ -190,6 +234,35 @@ impl Settings {
                 "cores" => settings.cores = Some(number("cores")?.try_into().unwrap_or(usize::MAX)),
                 "memory_mb" => settings.memory_mb = Some(number("megabytes")?),
                 "base_path" => settings.base_path = Some(value),
+                "cors_origins" => {
+                    settings.cors_origins =
+                        Some(value.split(',').map(|origin| origin.trim().to_owned()).collect());
+                }
+                "metrics" => settings.metrics = Some(value),
+                "login_attempts" => {
+                    settings.login_attempts = Some(number("attempts")?.try_into().unwrap_or(u32::MAX));
+                }
+                "max_list_items" => {
+                    settings.max_list_items = Some(number("items")?.try_into().unwrap_or(usize::MAX));
+                }
+                "max_requests" => {
+                    settings.max_requests = Some(number("requests")?.try_into().unwrap_or(usize::MAX));
+                }
+                "max_uploads" => {
+                    settings.max_uploads = Some(number("uploads")?.try_into().unwrap_or(usize::MAX));
+                }
+                "max_connections" => {
+                    settings.max_connections = Some(number("connections")?.try_into().unwrap_or(usize::MAX));
+                }
+                "head_timeout_s" => {
+                    settings.head_timeout_s = Some(number("seconds")?.try_into().unwrap_or(u32::MAX));
+                }
+                "silence_timeout_s" => {
+                    settings.silence_timeout_s = Some(number("seconds")?.try_into().unwrap_or(u32::MAX));
+                }
+                "request_timeout_s" => {
+                    settings.request_timeout_s = Some(number("seconds")?.try_into().unwrap_or(u32::MAX));
+                }
                 "import_roots" => settings.import_roots = Some(std::env::split_paths(&value).collect()),
                 "trust_forwarded" => {
                     let flag = value.parse();
@@ -220,6 +293,16 @@ impl Settings {
             base_path: self.base_path.or(other.base_path),
             trust_forwarded: self.trust_forwarded.or(other.trust_forwarded),
             import_roots: self.import_roots.or(other.import_roots),
+            cors_origins: self.cors_origins.or(other.cors_origins),
+            metrics: self.metrics.or(other.metrics),
+            login_attempts: self.login_attempts.or(other.login_attempts),
+            max_list_items: self.max_list_items.or(other.max_list_items),
+            max_requests: self.max_requests.or(other.max_requests),
+            max_uploads: self.max_uploads.or(other.max_uploads),
+            max_connections: self.max_connections.or(other.max_connections),
+            head_timeout_s: self.head_timeout_s.or(other.head_timeout_s),
+            silence_timeout_s: self.silence_timeout_s.or(other.silence_timeout_s),
+            request_timeout_s: self.request_timeout_s.or(other.request_timeout_s),
         }
     }
 
@@ -276,6 +359,21 @@ impl Settings {
         if import_roots.iter().any(|root| !root.is_absolute()) {
             return wrong("import_roots", "must be absolute directories");
         }
+        let cors = CorsOrigins::new(self.cors_origins.unwrap_or_default())
+            .map_err(|message| ConfigError::Value { name: "cors_origins", message })?;
+        let metrics = self.metrics.as_deref().unwrap_or(MetricsAccess::Loopback.name());
+        let Some(metrics) = MetricsAccess::find(metrics) else {
+            return wrong("metrics", "must be `off`, `loopback` or `all`");
+        };
+        let places = |name, given: Option<usize>, default| match given.unwrap_or(default) {
+            // More than a semaphore can count is as good as no limit.
+            0 => Err(ConfigError::Value { name, message: "must be at least 1".to_owned() }),
+            places => Ok(places.min(tokio::sync::Semaphore::MAX_PERMITS)),
+        };
+        let seconds = |name, given: Option<u32>, default| match given.unwrap_or(default) {
+            0 => Err(ConfigError::Value { name, message: "must be at least 1".to_owned() }),
+            seconds => Ok(Duration::from_secs(u64::from(seconds))),
+        };
         const MB: u64 = 1_000_000;
         Ok(Config {
             data_dir: self.data_dir.unwrap_or_else(|| "tmserver-data".into()),
@@ -293,6 +391,16 @@ impl Settings {
             base_path,
             trust_forwarded: self.trust_forwarded.unwrap_or(false),
             import_roots,
+            cors,
+            metrics,
+            login_attempts: self.login_attempts.unwrap_or(10),
+            max_list_items: places("max_list_items", self.max_list_items, 1_000_000)?,
+            max_requests: places("max_requests", self.max_requests, 256)?,
+            max_uploads: places("max_uploads", self.max_uploads, 64)?,
+            max_connections: places("max_connections", self.max_connections, 2048)?,
+            head_timeout: seconds("head_timeout_s", self.head_timeout_s, 60)?,
+            silence_timeout: seconds("silence_timeout_s", self.silence_timeout_s, 60)?,
+            request_timeout: seconds("request_timeout_s", self.request_timeout_s, 300)?,
         })
     }
 }

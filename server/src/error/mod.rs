@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use crate::auth::password::TooManyLogins;
+use crate::auth::throttle::TooManyFailures;
 use crate::resources::file::FileError;
 use crate::resources::file::linking::LinkError;
 use crate::storage::uploads::ReceiveError;
@@ -35,12 +36,16 @@ pub enum ErrorKind {
     ResourceNotFound,
     /// 405: the path exists, the method does not.
     MethodNotAllowed,
+    /// 408: the client fell silent before its request was complete.
+    RequestTimeout,
     /// 409: the name is taken, or the state does not allow it.
     Integrity,
     /// 413: the body is larger than configured.
     PayloadTooLarge,
     /// 416: the range lies beyond the end.
     RangeNotSatisfiable,
+    /// 429: too many failed logins.
+    TooManyRequests,
     /// 500: the server's fault.
     InternalServer,
     /// 503: the server is stopping, or has too much to do.
@@ -50,6 +55,25 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds there are.
+    pub const ALL: &[Self] = &[
+        Self::MalformedRequest,
+        Self::MissingGetParameter,
+        Self::MissingPostParameter,
+        Self::MissingPutParameter,
+        Self::NotAuthorized,
+        Self::Forbidden,
+        Self::ResourceNotFound,
+        Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::Integrity,
+        Self::PayloadTooLarge,
+        Self::TooManyRequests,
+        Self::InternalServer,
+        Self::ServiceUnavailable,
+        Self::InsufficientStorage,
+    ];
+
     /// The `type` on the wire.
     pub const fn name(self) -> &'static str {
         match self {
@@ -61,9 +85,11 @@ impl ErrorKind {
             Self::Forbidden => "ForbiddenError",
             Self::ResourceNotFound => "ResourceNotFoundError",
             Self::MethodNotAllowed => "MethodNotAllowedError",
+            Self::RequestTimeout => "RequestTimeoutError",
             Self::Integrity => "IntegrityError",
             Self::PayloadTooLarge => "PayloadTooLargeError",
             Self::RangeNotSatisfiable => "RangeNotSatisfiableError",
+            Self::TooManyRequests => "TooManyRequestsError",
             Self::InternalServer => "InternalServerError",
             Self::ServiceUnavailable => "ServiceUnavailableError",
             Self::InsufficientStorage => "InsufficientStorageError",
@@ -81,9 +107,11 @@ impl ErrorKind {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::ResourceNotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Integrity => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,
@@ -96,6 +124,7 @@ impl ErrorKind {
 pub struct ApiError {
     kind: ErrorKind,
     message: String,
+    retry_after_s: Option<u64>,
 }
 
 /// Result of a handler.
@@ -104,7 +133,12 @@ pub type ApiResult<T> = std::result::Result<T, ApiError>;
 impl ApiError {
     /// An error of a kind, with a message that names the field and what was wanted.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self { kind, message: message.into(), retry_after_s: None }
+    }
+
+    /// The same, with the time after which it is worth trying again, in seconds.
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after_s: Some(seconds), ..self }
     }
 
     /// 400: the request is not understood.
@@ -185,6 +219,9 @@ impl IntoResponse for ApiError {
                 .headers_mut()
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("JWT realm=\"Login Required\""));
         }
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         response
     }
 }
@@ -210,7 +247,13 @@ impl From<StorageError> for ApiError {
 
 impl From<TooManyLogins> for ApiError {
     fn from(error: TooManyLogins) -> Self {
-        Self::new(ErrorKind::ServiceUnavailable, error.to_string())
+        Self::new(ErrorKind::ServiceUnavailable, error.to_string()).retry_after(1)
+    }
+}
+
+impl From<TooManyFailures> for ApiError {
+    fn from(error: TooManyFailures) -> Self {
+        Self::new(ErrorKind::TooManyRequests, error.to_string()).retry_after(error.wait_s)
     }
 }
 

@@ -15,6 +15,7 @@ pub struct Data<T> {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Message {
     /// `ok`, or what happened instead.
+    #[schema(example = "ok")]
     pub message: &'static str,
 }
 

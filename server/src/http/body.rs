@@ -1,16 +1,21 @@
 //! JSON bodies: read whatever the content type says, required keys named when missing.
 
 use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, Request};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, ErrorKind};
@@ -32,12 +37,12 @@ pub struct JsonBody<T>(pub T);
 #[derive(Debug)]
 pub struct LargeBody<T>(pub T);
 
-impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
+impl<T: RequestBody> FromRequest<App> for JsonBody<T> {
     type Rejection = ApiError;
 
-    async fn from_request(request: Request, state: &S) -> ApiResult<Self> {
+    async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
         let missing = missing_kind(&request);
-        let bytes = read(request, state).await?;
+        let bytes = read(request, app.config.silence_timeout).await?;
         let value: Value = serde_json::from_slice(&bytes).map_err(not_json)?;
         let Value::Object(object) = &value else {
             return Err(ApiError::malformed("the body must be a JSON object"));
@@ -45,6 +50,7 @@ impl<S: Send + Sync, T: RequestBody> FromRequest<S> for JsonBody<T> {
         if holds_zero(&value) {
             return Err(ApiError::malformed("a text in the body holds the character U+0000"));
         }
+        check_lists(object, app.config.max_list_items)?;
         check_keys::<T>(missing, |key| object.get(key).is_some_and(|value| !value.is_null()))?;
         serde_json::from_value(value).map(Self).map_err(does_not_fit)
     }
@@ -55,7 +61,7 @@ impl<T: RequestBody + Send + 'static> FromRequest<App> for LargeBody<T> {
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
         let missing = missing_kind(&request);
-        let bytes = read(request, app).await?;
+        let bytes = read(request, app.config.silence_timeout).await?;
         let parsed = app.environment.compute.interactive(move |_| {
             let mut json = serde_json::Deserializer::from_slice(&bytes);
             let Keys(present) = json.deserialize_any(KeysVisitor::<T>::new()).map_err(not_json)?;
@@ -72,20 +78,6 @@ fn missing_kind(request: &Request) -> ErrorKind {
         Method::PUT => ErrorKind::MissingPutParameter,
         _ => ErrorKind::MissingPostParameter,
     }
-}
-
-/// The bytes of a body; an empty one is an empty object.
-async fn read<S: Send + Sync>(request: Request, state: &S) -> ApiResult<Bytes> {
-    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-        let response = rejection.into_response();
-        match response.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                ApiError::new(ErrorKind::PayloadTooLarge, "the body is larger than this server accepts")
-            }
-            _ => ApiError::malformed("the body could not be read"),
-        }
-    })?;
-    Ok(if bytes.iter().all(u8::is_ascii_whitespace) { Bytes::from_static(b"{}") } else { bytes })
 }
 
 fn not_json(error: serde_json::Error) -> ApiError {
@@ -207,6 +199,51 @@ impl<'de> Deserialize<'de> for Base64 {
     }
 }
 
+/// The whole body of a client that is never silent for longer than `silence`; an empty one is an empty object.
+async fn read(request: Request, silence: Duration) -> ApiResult<Bytes> {
+    let fell_silent = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&fell_silent);
+    let request = request.map(|body| {
+        Body::from_stream(stream::unfold(body.into_data_stream(), move |mut chunks| {
+            let noted = Arc::clone(&noted);
+            async move {
+                let chunk = match tokio::time::timeout(silence, chunks.next()).await {
+                    Ok(chunk) => chunk?.map_err(io::Error::other),
+                    Err(_) => {
+                        noted.store(true, Ordering::Relaxed);
+                        Err(io::Error::from(io::ErrorKind::TimedOut))
+                    }
+                };
+                Some((chunk, chunks))
+            }
+        }))
+    });
+    let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| {
+        if fell_silent.load(Ordering::Relaxed) {
+            let message = format!("nothing of the body came for {} s", silence.as_secs());
+            return ApiError::new(ErrorKind::RequestTimeout, message);
+        }
+        match rejection.into_response().status() {
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ApiError::new(ErrorKind::PayloadTooLarge, "the body is larger than this server accepts")
+            }
+            _ => ApiError::malformed("the body could not be read"),
+        }
+    })?;
+    Ok(if bytes.iter().all(u8::is_ascii_whitespace) { Bytes::from_static(b"{}") } else { bytes })
+}
+
+/// Refuse a body with a list, at whatever depth, of more than `most` items.
+fn check_lists(body: &Map<String, Value>, most: usize) -> ApiResult<()> {
+    let mut lengths = body.iter().map(|(key, value)| (key, longest_list(value)));
+    match lengths.find(|(_, length)| *length > most) {
+        None => Ok(()),
+        Some((key, length)) => Err(ApiError::malformed(format!(
+            "a list in `{key}` has {length} items; this server takes {most} at most"
+        ))),
+    }
+}
+
 /// Whether a text in `value` holds the character U+0000, which PostgreSQL cannot store.
 fn holds_zero(value: &Value) -> bool {
     match value {
@@ -214,5 +251,14 @@ fn holds_zero(value: &Value) -> bool {
         Value::Array(values) => values.iter().any(holds_zero),
         Value::Object(fields) => fields.iter().any(|(key, value)| key.contains('\0') || holds_zero(value)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// The number of items of the longest list in `value`.
+fn longest_list(value: &Value) -> usize {
+    match value {
+        Value::Array(values) => values.iter().map(longest_list).max().unwrap_or(0).max(values.len()),
+        Value::Object(fields) => fields.values().map(longest_list).max().unwrap_or(0),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => 0,
     }
 }

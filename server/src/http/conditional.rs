@@ -17,6 +17,7 @@ pub fn etag_of(bytes: &[u8]) -> Arc<str> {
 
 /// Whether the client's `If-None-Match` holds this ETag (quotes included).
 pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {
+    let etag = etag.trim_start_matches("W/");
     headers
         .get_all(header::IF_NONE_MATCH)
         .iter()

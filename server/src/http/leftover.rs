@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, HttpBody};
 use axum::extract::Request;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use futures_util::{StreamExt, stream};
@@ -30,6 +30,10 @@ pub async fn read_leftover(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let shared: Shared = Arc::new(Mutex::new(body.into_data_stream()));
     let response = next.run(Request::from_parts(parts, Body::from_stream(chunks(&shared)))).await;
+    // Whoever fell silent has nothing under way either.
+    if response.status() == StatusCode::REQUEST_TIMEOUT {
+        return response;
+    }
     let mut left = Box::pin(chunks(&shared));
     let reading = async {
         let mut read = 0;

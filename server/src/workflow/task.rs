@@ -87,13 +87,17 @@ impl Task {
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct TaskStatus {
     /// Id; of a job, usable in `jobs/{id}/log`.
+    #[schema(example = "17")]
     pub id: String,
     /// Name.
+    #[schema(example = "imextract_run_0000001")]
     pub name: String,
     /// Type: `Workflow`, `SequentialWorkflowStage`, `WorkflowStep`, `SingleRunPhase`, `RunJob` and so on.
     #[serde(rename = "type")]
+    #[schema(example = "RunJob")]
     pub task_type: String,
     /// `NEW`, `SUBMITTED`, `RUNNING`, `TERMINATING` (killed, and not at its end yet) or `TERMINATED`.
+    #[schema(example = "TERMINATED")]
     pub state: String,
     /// Whether it is under way.
     pub live: bool,
@@ -102,24 +106,32 @@ pub struct TaskStatus {
     /// Whether it is over and did not succeed.
     pub failed: bool,
     /// 0 is success; null until it is over.
+    #[schema(example = 0)]
     pub exitcode: Option<i64>,
     /// Time it took, `H:MM:SS.ffffff`; a collection's is the sum over its jobs.
+    #[schema(example = "0:00:02.500000")]
     pub time: Option<String>,
     /// Processor time it took, of all threads; a collection's is the sum over its jobs. Null where that cannot be
     /// told: jobs that share the server's process share its threads.
+    #[schema(example = "0:00:04.250000")]
     pub cpu_time: Option<String>,
     /// Most megabytes it had at once; a collection's is the sum over its jobs. Null where that cannot be told, as
     /// with `cpu_time`.
+    #[schema(example = 210)]
     pub memory: Option<i64>,
     /// How often it was begun, a job only; more than once after failures that may pass, and when it was run again.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = 1)]
     pub attempts: Option<i64>,
     /// Why it failed the last time, a job only; kept when another attempt succeeds.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "the disk is full")]
     pub reason: Option<String>,
     /// `YYYY-MM-DD HH:MM:SS` in the server's time zone.
+    #[schema(example = "2026-01-31 12:00:00")]
     pub created_at: String,
     /// `YYYY-MM-DD HH:MM:SS` in the server's time zone.
+    #[schema(example = "2026-01-31 12:00:02")]
     pub updated_at: String,
 }
 
@@ -132,8 +144,10 @@ pub struct TaskTree {
     /// How far it is, 0 to 100, and 100 only when it is over. Of a step and what is below it, the share of its jobs
     /// that have ended; of stages and the workflow, the mean over their steps, because how many jobs a step has is
     /// known when it is reached.
+    #[schema(example = 62.5)]
     pub percent_done: f64,
     /// Number of tasks it is made of.
+    #[schema(example = 1)]
     pub n_subtasks: usize,
     /// The tasks it is made of; null entries below the requested depth.
     #[schema(value_type = Vec<Object>)]

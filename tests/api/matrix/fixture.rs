@@ -140,6 +140,7 @@ impl Fixture {
             ("results", result.clone()),
             ("result", result),
             ("tool jobs", tool_job),
+            ("shares", READER.to_owned()),
         ]);
         Self { experiment, children }
     }

@@ -85,6 +85,11 @@ impl Row {
         Some(segments[id - 1])
     }
 
+    /// Whether a child of another experiment is none of this one: users are everybody's.
+    pub fn has_foreign_children(&self) -> bool {
+        self.child().is_some_and(|child| child != "shares")
+    }
+
     /// Whether it is below an experiment.
     pub fn has_experiment(&self) -> bool {
         self.path.contains("{e}")
@@ -160,6 +165,8 @@ pub fn rows(new: &str) -> Vec<Row> {
     let new_result = || json!({"name": new.replace(' ', "_")});
     let no_submission = [("submission_id", json!("first"))];
     let no_layer = ["tpoint", "zplane"].map(|key| (key, json!("first")));
+    let no_page =
+        [("limit", json!("all")), ("limit", json!(0)), ("offset", json!(-1)), ("offset", json!("first"))];
     let no_files = [("files", json!("a.mlf"))];
     let values = || {
         json!({
@@ -184,15 +191,20 @@ pub fn rows(new: &str) -> Vec<Row> {
 
     vec![
         row("GET", "/", Nothing),
+        row("GET", "/healthz", Nothing),
+        row("GET", "/metrics", Nothing),
         row("GET", "/api/openapi.json", Nothing),
+        row("GET", "/api/docs", Nothing),
         row("POST", "/auth", Nothing)
             .carries(Carries::Login)
             .required(login)
             .wrong(&[("username", json!(7)), ("password", json!(["x"]))]),
+        row("GET", "/api/users/me", Token),
+        row("DELETE", "/api/tokens", Token),
         row("GET", "/api/workflow_types", Token),
         row("GET", "/api/microscope_types", Token),
         row("GET", "/api/acquisition_modes", Token),
-        row("GET", "/api/experiments", Token),
+        row("GET", "/api/experiments", Token).wrong(&no_page),
         row("POST", "/api/experiments", Token).required(new_experiment(&format!("{new}, made"))).wrong(&[
             ("name", json!(7)),
             ("description", json!(7)),
@@ -204,6 +216,10 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("GET", "", Read),
         below!("PUT", "", Write).required(new_name()).wrong(&no_name),
         below!("DELETE", "", Own),
+        below!("GET", "/shares", Own),
+        below!("GET", "/shares/{user}", Own),
+        below!("PUT", "/shares/{user}", Own).wrong(&[("write_access", json!("yes"))]),
+        below!("DELETE", "/shares/{user}", Own),
         below!("GET", "/plates", Read),
         below!("POST", "/plates", Write)
             .required(new_name())
@@ -233,14 +249,15 @@ pub fn rows(new: &str) -> Vec<Row> {
             .carries(Carries::Form)
             .required(json!({"file": "a.mlf"}))
             .wrong(&[("file", json!("not in a form"))]),
-        below!("GET", "/acquisitions/{a}/images", Read),
-        below!("GET", "/acquisitions/{a}/metadata", Read),
-        below!("GET", "/wells", Read),
+        below!("GET", "/acquisitions/{a}/images", Read).wrong(&no_page),
+        below!("GET", "/acquisitions/{a}/metadata", Read).wrong(&no_page),
+        below!("GET", "/wells", Read).wrong(&no_page),
         below!("GET", "/wells/{w}", Read),
         below!("PUT", "/wells/{w}", Write)
             .required(json!({"description": {"dose": 1}}))
             .wrong(&[("description", json!("text"))]),
-        below!("GET", "/sites", Read).wrong(&["well_pos_y", "well_pos_x"].map(|key| (key, json!("left")))),
+        below!("GET", "/sites", Read)
+            .wrong(&["well_pos_y", "well_pos_x", "limit", "offset"].map(|key| (key, json!("left")))),
         below!("GET", "/sites/{s}", Read),
         below!("GET", "/cycles", Read).wrong(&[("index", json!("first"))]),
         below!("GET", "/cycles/{y}", Read),

@@ -67,7 +67,7 @@ pub async fn demo(config: Config) -> anyhow::Result<()> {
             return Err(error);
         }
     }
-    if server.await?? {
+    if server.await? {
         app.close(lock).await?;
     }
     Ok(())

@@ -17,10 +17,18 @@ use crate::resources::experiment::{authorize, check_name};
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreateAcquisition {
     /// Name of the plate.
+    #[schema(example = "plate01")]
     plate_name: String,
     /// Name, unique in the plate.
+    #[schema(
+        example = "day1",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: Option<String>,
 }
 

@@ -54,14 +54,19 @@ impl Acquisition {
 #[schema(as = Acquisition)]
 pub struct AcquisitionBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique in the plate.
+    #[schema(example = "day1")]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: String,
     /// `WAITING`, `UPLOADING` or `COMPLETE`.
+    #[schema(example = "COMPLETE")]
     status: &'static str,
     /// Name of the plate.
+    #[schema(example = "plate01")]
     plate_name: String,
 }
 

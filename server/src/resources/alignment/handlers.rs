@@ -17,10 +17,13 @@ use crate::resources::experiment::authorize;
 #[schema(as = Alignment)]
 pub struct AlignmentBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Index of the cycle that the others are moved onto.
+    #[schema(example = 0)]
     reference_cycle_index: i64,
     /// The wavelength that was compared.
+    #[schema(example = "1")]
     wavelength: String,
     /// One for each site and cycle.
     shifts: Vec<ShiftBody>,
@@ -31,27 +34,38 @@ pub struct AlignmentBody {
 #[schema(as = SiteShift)]
 pub struct ShiftBody {
     /// Id of the site.
+    #[schema(example = "23")]
     site_id: String,
     /// Name of its plate.
+    #[schema(example = "plate01")]
     plate_name: String,
     /// Name of its well.
+    #[schema(example = "D03")]
     well_name: String,
     /// Index of the cycle.
+    #[schema(example = 1)]
     cycle_index: i64,
     /// Pixels that the images of this cycle are moved down.
+    #[schema(example = 1)]
     y: i64,
     /// Pixels that they are moved to the right.
+    #[schema(example = 2)]
     x: i64,
     /// `reference`, `measured`, `well` or `plate` (their median, because nothing was measured that could be
     /// trusted), `none` (neither).
+    #[schema(example = "measured")]
     source: String,
     /// What was measured, in pixels; null without an image.
+    #[schema(example = -2.25)]
     measured_y: Option<f64>,
     /// What was measured, in pixels; null without an image.
+    #[schema(example = 1.5)]
     measured_x: Option<f64>,
     /// Correlation with the reference after the measured shift, 0 to 1.
+    #[schema(example = 0.93)]
     quality: Option<f64>,
     /// Quality that chance reaches in one of 100 cases; measured shifts are used above it.
+    #[schema(example = 0.12)]
     threshold: Option<f64>,
 }
 

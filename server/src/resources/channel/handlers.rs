@@ -20,10 +20,13 @@ use crate::resources::layer::{ChannelLayer, LayerFilter, queries as layers};
 #[schema(as = Channel)]
 pub struct ChannelBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique in the experiment.
+    #[schema(example = "DAPI")]
     name: String,
     /// Bits per pixel as stored: 8 or 16.
+    #[schema(example = 16)]
     bit_depth: i64,
     /// Its layers.
     layers: Vec<ChannelLayerBody>,

@@ -17,10 +17,13 @@ use crate::resources::experiment::authorize;
 #[schema(as = Cycle)]
 pub struct CycleBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Position in the order of cycles, from 0.
+    #[schema(example = 0)]
     index: i64,
     /// Smallest time point of its images.
+    #[schema(example = 0)]
     tpoint: i64,
 }
 

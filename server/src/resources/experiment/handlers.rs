@@ -3,14 +3,16 @@
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 
 use super::{AcquisitionMode, Experiment, NewExperiment, authorize, check_name, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok};
-use crate::microscopes;
+use crate::http::{AuthUser, Data, JsonBody, Message, Page, Path, Query, RequestBody, data, emit_id, ok};
+use crate::microscopes::{self, PlateFormat};
 use crate::workflow::WorkflowType;
 
 /// An experiment on the wire.
@@ -18,12 +20,16 @@ use crate::workflow::WorkflowType;
 #[schema(as = Experiment)]
 pub struct ExperimentBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique per owner.
+    #[schema(example = "screen")]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: String,
     /// Name of the owner.
+    #[schema(example = "ann")]
     user: String,
 }
 
@@ -42,19 +48,59 @@ impl From<Experiment> for ExperimentBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreateExperiment {
     /// Name, unique per owner.
+    #[schema(
+        example = "screen",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: Option<String>,
     /// See `GET /api/workflow_types`.
+    #[schema(schema_with = workflow_types)]
     workflow_type: String,
     /// See `GET /api/microscope_types`.
+    #[schema(schema_with = microscope_types)]
     microscope_type: String,
     /// Number of wells: 1, 6, 12, 24, 48, 96, 384 or 1536; a number or its text.
     #[serde(deserialize_with = "number_or_text")]
-    #[schema(value_type = u32)]
+    #[schema(schema_with = plate_formats)]
     plate_format: u64,
     /// See `GET /api/acquisition_modes`.
+    #[schema(schema_with = acquisition_modes)]
     plate_acquisition_mode: String,
+}
+
+/// The schema of a field that is one of these values.
+fn one_of<T: Into<Value>>(text: &str, kind: Type, values: impl IntoIterator<Item = T>) -> Object {
+    let values = values.into_iter().map(Into::into);
+    ObjectBuilder::new().description(Some(text)).schema_type(kind).enum_values(Some(values)).build()
+}
+
+fn workflow_types() -> Object {
+    one_of("See `GET /api/workflow_types`.", Type::String, WorkflowType::ALL.iter().map(|kind| kind.name()))
+}
+
+fn microscope_types() -> Object {
+    one_of("See `GET /api/microscope_types`.", Type::String, microscopes::ALL.iter().map(|kind| kind.name()))
+}
+
+fn acquisition_modes() -> Object {
+    one_of(
+        "See `GET /api/acquisition_modes`.",
+        Type::String,
+        AcquisitionMode::ALL.iter().map(|mode| mode.name()),
+    )
+}
+
+fn plate_formats() -> Object {
+    one_of(
+        "Number of wells; a number or its text.",
+        Type::Integer,
+        PlateFormat::ALL.iter().map(|format| format.wells()),
+    )
 }
 
 impl RequestBody for CreateExperiment {
@@ -81,6 +127,12 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct Rename {
     /// The new name.
+    #[schema(
+        example = "screen",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     pub name: String,
 }
 
@@ -108,16 +160,19 @@ pub async fn list_acquisition_modes(_user: AuthUser) -> impl IntoResponse {
 
 /// Experiments the user owns or shares.
 #[utoipa::path(get, path = "/api/experiments", tag = "experiments",
-    params(("name" = Option<String>, Query, description = "Only the one with this name")),
-    responses((status = 200, body = Data<Vec<ExperimentBody>>)))]
+    params(("name" = Option<String>, Query, description = "Only those with this name"),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "At most so many; all by default"),
+        ("offset" = Option<u64>, Query, description = "Without the first so many")),
+    responses((status = 200, body = Data<Vec<ExperimentBody>>), (status = 400)))]
 pub async fn list_experiments(
     State(app): State<App>,
     user: AuthUser,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
+    let page = Page::of(&query)?;
     let mut tx = app.environment.db.read().await?;
     let experiments = queries::list(&mut tx, user.id, query.text("name")).await?;
-    Ok(data(experiments.into_iter().map(ExperimentBody::from).collect::<Vec<_>>()))
+    Ok(data(page.cut(experiments).map(ExperimentBody::from).collect::<Vec<_>>()))
 }
 
 /// Create an experiment.

@@ -19,6 +19,8 @@ use crate::workflow::WorkflowType;
 /// Gap between neighbouring wells on the map, in pixels; plates are twice as far apart.
 pub const WELL_SPACER_PX: i64 = 500;
 
+/// Most characters of a name.
+pub const NAME_CHARS: usize = 256;
 /// How acquisitions of a plate relate to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AcquisitionMode {
@@ -162,11 +164,13 @@ impl NewExperiment {
 /// Check the name of an experiment, plate, acquisition or channel.
 ///
 /// # Errors
-/// 400 when it is empty, longer than 256 characters or holds control characters.
+/// 400 when it is blank, longer than [`NAME_CHARS`] characters or holds control characters.
 pub fn check_name(field: &str, name: &str) -> ApiResult<String> {
     let trimmed = name.trim();
-    if trimmed.is_empty() || trimmed.chars().count() > 256 || trimmed.chars().any(char::is_control) {
-        return Err(ApiError::malformed(format!("`{field}` must have 1 to 256 printable characters")));
+    if trimmed.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
+        return Err(ApiError::malformed(format!(
+            "`{field}` must have 1 to {NAME_CHARS} printable characters"
+        )));
     }
     Ok(trimmed.to_owned())
 }

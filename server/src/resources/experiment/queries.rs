@@ -1,6 +1,6 @@
 //! SQL of experiments and of the rights on them.
 
-use super::sharing::Share;
+use super::sharing::{Share, Sharer};
 use super::{Experiment, NewExperiment, WELL_SPACER_PX};
 use crate::auth::permission::Right;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
@@ -90,6 +90,22 @@ pub async fn shares(tx: &mut Tx) -> Result<Vec<Share>> {
          from experiment_shares
          order by experiment_id, id"
     )
+}
+
+/// Those an experiment is shared with, by name.
+pub async fn sharers(tx: &mut Tx, experiment: i64) -> Result<Vec<Sharer>> {
+    let mut sharers = fetch_all!(
+        tx,
+        Sharer,
+        "select users.name, experiment_shares.write_access
+         from experiment_shares
+         join users on users.id = experiment_shares.user_id
+         where experiment_shares.experiment_id = $1",
+        experiment
+    )?;
+    // Sorted here because PostgreSQL would order text by the rules of its locale.
+    sharers.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(sharers)
 }
 
 /// Share an experiment, or change how it is shared.

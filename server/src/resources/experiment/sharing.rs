@@ -1,4 +1,4 @@
-//! Sharing experiments with people who do not own them. Managed from the command line.
+//! Sharing experiments with people who do not own them.
 
 use super::{Experiment, queries};
 use crate::environment::Environment;
@@ -106,6 +106,15 @@ pub async fn unshare(
     tx.commit().await?;
     environment.permissions.forget();
     Ok(experiment)
+}
+
+/// Somebody an experiment is shared with.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Sharer {
+    /// Login name.
+    pub name: String,
+    /// Whether the user may change the experiment, not only look at it.
+    pub write_access: bool,
 }
 
 /// The experiment with this id, or else the only one with this name, or the one that `OWNER/NAME` names.

@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, FileUpload, JsonBody, Message, Path, RequestBody, data, discard, emit_id, ok, parse_id,
+    AuthUser, Data, FileUpload, JsonBody, Message, Page, Path, Query, RequestBody, data, discard, emit_id,
+    ok, parse_id,
 };
 use crate::microscopes::{self, MicroscopeType};
 use crate::resources::acquisition;
@@ -24,10 +25,13 @@ use crate::storage::uploads::ReceiveError;
 #[schema(as = MicroscopeFile)]
 pub struct FileBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name as stored.
+    #[schema(example = "B03_T0001F001L01A01Z01C01.tif")]
     name: String,
     /// `WAITING`, `UPLOADING`, `COMPLETE` or `FAILED`.
+    #[schema(example = "COMPLETE")]
     status: String,
 }
 
@@ -41,6 +45,7 @@ impl From<MicroscopeFile> for FileBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct RegisterFiles {
     /// Names, at least one.
+    #[schema(min_items = 1, example = json!(["B03_T0001F001L01A01Z01C01.tif"]))]
     files: Vec<String>,
 }
 
@@ -62,8 +67,10 @@ pub struct RegisteredFiles {
 #[schema(as = SkippedName)]
 pub struct SkippedNameBody {
     /// The name as it was sent.
+    #[schema(example = "B03_T0001F001L01A01Z01C01.tif")]
     name: String,
     /// Why, in words for a person.
+    #[schema(example = "belongs to no image or metadata of this microscope")]
     reason: String,
 }
 
@@ -77,6 +84,7 @@ impl From<SkippedName> for SkippedNameBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct LinkDirectory {
     /// Absolute path on the server, below one of its import roots.
+    #[schema(example = "/data/plate01", pattern = "^/")]
     path: String,
 }
 
@@ -225,7 +233,13 @@ pub async fn upload_file(
     let mut upload = FileUpload::begin(request).await?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
-    let outcome = store_upload(&app, experiment, acquisition, &mut upload).await?;
+    let outcome = store_upload(&app, experiment, acquisition, &mut upload).await;
+    app.metrics.uploaded(match &outcome {
+        Ok(UploadOutcome::Stored) => "stored",
+        Ok(_) => "skipped",
+        Err(_) => "failed",
+    });
+    let outcome = outcome?;
     Ok(Json(Message { message: outcome.message() }))
 }
 
@@ -269,35 +283,43 @@ pub async fn count_uploaded(
 
 /// Registered image files.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}/images", tag = "files",
-    params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
-    responses((status = 200, body = Data<Vec<FileBody>>), (status = 403), (status = 404)))]
+    params(("experiment_id" = String, Path), ("acquisition_id" = String, Path),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "At most so many; all by default"),
+        ("offset" = Option<u64>, Query, description = "Without the first so many")),
+    responses((status = 200, body = Data<Vec<FileBody>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn list_images(
     State(app): State<App>,
     user: AuthUser,
     Path(path): Path<(String, String)>,
+    query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    list(&app, &user, &path, FileKind::Image).await
+    list(&app, &user, &path, &query, FileKind::Image).await
 }
 
 /// Registered metadata files.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/acquisitions/{acquisition_id}/metadata", tag = "files",
-    params(("experiment_id" = String, Path), ("acquisition_id" = String, Path)),
-    responses((status = 200, body = Data<Vec<FileBody>>), (status = 403), (status = 404)))]
+    params(("experiment_id" = String, Path), ("acquisition_id" = String, Path),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "At most so many; all by default"),
+        ("offset" = Option<u64>, Query, description = "Without the first so many")),
+    responses((status = 200, body = Data<Vec<FileBody>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn list_metadata(
     State(app): State<App>,
     user: AuthUser,
     Path(path): Path<(String, String)>,
+    query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    list(&app, &user, &path, FileKind::Metadata).await
+    list(&app, &user, &path, &query, FileKind::Metadata).await
 }
 
 async fn list(
     app: &App,
     user: &AuthUser,
     path: &(String, String),
+    query: &Query,
     kind: FileKind,
 ) -> ApiResult<Json<Data<Vec<FileBody>>>> {
+    let page = Page::of(query)?;
     let (_, acquisition) = ids(app, user, path, Access::Read).await?;
     let files = queries::list(&mut app.environment.db.read().await?, acquisition, kind).await?;
-    Ok(data(files.into_iter().map(FileBody::from).collect()))
+    Ok(data(page.cut(files).map(FileBody::from).collect()))
 }

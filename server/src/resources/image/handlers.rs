@@ -49,11 +49,14 @@ impl<'a> PlaneNames<'a> {
 /// One plane of a site as a grey PNG of the stored depth.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/channels/{channel_id}/image-file", tag = "channels",
     params(("experiment_id" = String, Path), ("channel_id" = String, Path),
-        ("plate_name" = String, Query), ("cycle_index" = i64, Query), ("well_name" = String, Query),
-        ("well_pos_x" = i64, Query), ("well_pos_y" = i64, Query),
-        ("tpoint" = i64, Query), ("zplane" = i64, Query),
-        ("correct" = Option<bool>, Query, description = "Correct the illumination"),
-        ("align" = Option<bool>, Query, description = "Move it by its shift in the latest alignment, and cut what not all cycles of the site have")),
+        ("plate_name" = String, Query, description = "Name of the plate"),
+        ("cycle_index" = i64, Query, description = "Index of the cycle"),
+        ("well_name" = String, Query, description = "Name of the well"),
+        ("well_pos_x" = i64, Query, description = "Column of the site in the well; also `well_pox_x`"),
+        ("well_pos_y" = i64, Query, description = "Row of the site in the well; also `well_pox_y`"),
+        ("tpoint" = i64, Query, description = "Time point"), ("zplane" = i64, Query, description = "Focal plane"),
+        ("correct" = Option<String>, Query, description = "Correct the illumination: `true`, `yes`, `1` or `on`; also `illumcorr`"),
+        ("align" = Option<String>, Query, description = "Move it by its shift in the latest alignment, and cut what not all cycles of the site have")),
     responses((status = 200, content_type = "image/png", body = Vec<u8>), (status = 400), (status = 403),
         (status = 404, description = "No such image, or no statistics to correct it with")))]
 pub async fn get_image_file(

@@ -17,16 +17,22 @@ use crate::resources::experiment::authorize;
 #[schema(as = ChannelLayer)]
 pub struct ChannelLayerBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Zoom level of full resolution; null until the pyramid step has run.
+    #[schema(example = 7)]
     max_zoom: Option<i64>,
     /// Time point.
+    #[schema(example = 0)]
     tpoint: i64,
     /// Focal plane.
+    #[schema(example = 0)]
     zplane: i64,
     /// Grey value shown as white.
+    #[schema(example = 4095)]
     max_intensity: i64,
     /// Grey value shown as black.
+    #[schema(example = 100)]
     min_intensity: i64,
     /// Size at full resolution; null until the pyramid step has run.
     image_size: Option<ImageSizeBody>,
@@ -37,8 +43,10 @@ pub struct ChannelLayerBody {
 #[schema(as = ImageSize)]
 pub struct ImageSizeBody {
     /// Number of columns.
+    #[schema(example = 2560)]
     pub width: i64,
     /// Number of rows.
+    #[schema(example = 2160)]
     pub height: i64,
 }
 

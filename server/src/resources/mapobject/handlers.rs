@@ -73,10 +73,13 @@ pub struct MapobjectInfoBody {
 #[schema(as = SegmentationLayer)]
 pub struct SegmentationLayerBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Time point; null when the objects are the same at all of them.
+    #[schema(example = 0)]
     tpoint: Option<i64>,
     /// Focal plane; null when the objects are the same in all of them.
+    #[schema(example = 0)]
     zplane: Option<i64>,
     /// Size at full resolution; null until the pyramid step has run.
     image_size: Option<ImageSizeBody>,

@@ -19,14 +19,18 @@ use crate::resources::experiment::{authorize, check_name};
 #[schema(as = Plate)]
 pub struct PlateBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique in the experiment.
+    #[schema(example = "plate01")]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: String,
     /// Its acquisitions, by id.
     acquisitions: Vec<AcquisitionBody>,
     /// `WAITING`, `UPLOADING` or `COMPLETE`.
+    #[schema(example = "COMPLETE")]
     status: &'static str,
 }
 
@@ -47,8 +51,15 @@ impl From<PlateWithAcquisitions> for PlateBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreatePlate {
     /// Name, unique in the experiment.
+    #[schema(
+        example = "plate01",
+        min_length = 1,
+        max_length = 256,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
     /// Free text.
+    #[schema(example = "as imaged on Monday")]
     description: Option<String>,
 }
 

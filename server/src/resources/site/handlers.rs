@@ -9,7 +9,7 @@ use super::{Site, SiteFilter, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, Path, Query, data, emit_id, parse_id};
+use crate::http::{AuthUser, Data, Page, Path, Query, data, emit_id, parse_id};
 use crate::resources::experiment::authorize;
 
 /// A site on the wire.
@@ -17,18 +17,25 @@ use crate::resources::experiment::authorize;
 #[schema(as = Site)]
 pub struct SiteBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Row in the well's grid, from 0.
+    #[schema(example = 1)]
     y: i64,
     /// Column in the well's grid, from 0.
+    #[schema(example = 2)]
     x: i64,
     /// Height of its images in pixels.
+    #[schema(example = 2160)]
     height: i64,
     /// Width of its images in pixels.
+    #[schema(example = 2560)]
     width: i64,
     /// Name of the well.
+    #[schema(example = "D03")]
     well_name: String,
     /// Name of the plate.
+    #[schema(example = "plate01")]
     plate_name: String,
 }
 
@@ -45,7 +52,9 @@ impl From<Site> for SiteBody {
         ("plate_name" = Option<String>, Query, description = "Only those of this plate"),
         ("well_name" = Option<String>, Query, description = "Only those of wells with this name"),
         ("well_pos_y" = Option<i64>, Query, description = "Only those in this row of the well; also `well_pox_y`"),
-        ("well_pos_x" = Option<i64>, Query, description = "Only those in this column of the well; also `well_pox_x`")),
+        ("well_pos_x" = Option<i64>, Query, description = "Only those in this column of the well; also `well_pox_x`"),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "At most so many; all by default"),
+        ("offset" = Option<u64>, Query, description = "Without the first so many")),
     responses((status = 200, body = Data<Vec<SiteBody>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn list_sites(
     State(app): State<App>,
@@ -59,9 +68,10 @@ pub async fn list_sites(
         y: query.number_of(&["well_pos_y", "well_pox_y"])?,
         x: query.number_of(&["well_pos_x", "well_pox_x"])?,
     };
+    let page = Page::of(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let sites = queries::list(&mut app.environment.db.read().await?, experiment, filter).await?;
-    Ok(data(sites.into_iter().map(SiteBody::from).collect::<Vec<_>>()))
+    Ok(data(page.cut(sites).map(SiteBody::from).collect::<Vec<_>>()))
 }
 
 /// One site.

@@ -1,5 +1,6 @@
 //! Encoded tiles in memory, and with them what else is rendered of full resolution.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use tm_engine::image::Plane;
 
 use super::{TILE, TileFormat, TileKey};
 use crate::http::etag_of;
+use crate::metrics::MetricsPage;
 use crate::resources::layer::MapError;
 use crate::resources::layer::maps::FRESH_FOR;
 use crate::resources::vector_tile::VectorKey;
@@ -86,6 +88,15 @@ impl From<VectorKey> for CacheKey {
 #[derive(Debug, Clone)]
 pub struct Tiles {
     cache: Cache<CacheKey, EncodedTile>,
+    served: Arc<Served>,
+}
+
+/// How often tiles came from where.
+#[derive(Debug, Default)]
+struct Served {
+    kept: AtomicU64,
+    rendered: AtomicU64,
+    black: AtomicU64,
 }
 
 impl Tiles {
@@ -94,12 +105,15 @@ impl Tiles {
         let weigher = |_: &CacheKey, tile: &EncodedTile| {
             u32::try_from(tile.bytes.len() + ENTRY_BYTES).unwrap_or(u32::MAX)
         };
-        Self { cache: Cache::builder().max_capacity(bytes).weigher(weigher).expire_after(Unsettled).build() }
+        let cache = Cache::builder().max_capacity(bytes).weigher(weigher).expire_after(Unsettled).build();
+        Self { cache, served: Arc::default() }
     }
 
     /// A tile that is here already.
     pub async fn get(&self, key: &CacheKey) -> Option<EncodedTile> {
-        self.cache.get(key).await
+        let tile = self.cache.get(key).await?;
+        self.served.kept.fetch_add(1, Ordering::Relaxed);
+        Some(tile)
     }
 
     /// A tile, rendered unless it is here or being rendered already.
@@ -111,11 +125,13 @@ impl Tiles {
         key: impl Into<CacheKey>,
         render: impl Future<Output = Result<EncodedTile, E>>,
     ) -> Result<EncodedTile, E> {
+        self.served.rendered.fetch_add(1, Ordering::Relaxed);
         self.cache.try_get_with(key.into(), render).await.map_err(|error| E::clone(&error))
     }
 
     /// The tile where there is nothing.
     pub(super) fn black(&self, format: TileFormat) -> Result<EncodedTile, MapError> {
+        self.served.black.fetch_add(1, Ordering::Relaxed);
         static JPEG: OnceLock<EncodedTile> = OnceLock::new();
         static PNG: OnceLock<EncodedTile> = OnceLock::new();
         let known = match format {
@@ -127,6 +143,19 @@ impl Tiles {
         }
         let tile = EncodedTile::new(format.encode(Plane::zeros(TILE))?, true);
         Ok(known.get_or_init(|| tile).clone())
+    }
+}
+
+impl Tiles {
+    /// Write down where tiles came from and how many are kept.
+    pub fn write(&self, page: &mut MetricsPage) {
+        let Served { kept, rendered, black } = &*self.served;
+        page.family("tmserver_tiles_total", "counter", "Tiles by where they came from.");
+        for (source, number) in [("cache", kept), ("rendered", rendered), ("black", black)] {
+            page.sample("", &[("source", source)], number.load(Ordering::Relaxed));
+        }
+        page.gauge("tmserver_tile_cache_tiles", "Tiles that are kept.", Some(self.cache.entry_count()));
+        page.gauge("tmserver_tile_cache_bytes", "Memory that they take.", Some(self.cache.weighted_size()));
     }
 }
 

@@ -34,11 +34,13 @@ impl TileRequest {
     params(("experiment_id" = String, Path), ("layer_id" = String, Path),
         ("x" = u64, Query, description = "Column"), ("y" = u64, Query, description = "Row, downwards"),
         ("z" = u64, Query, description = "Zoom level, 0 is the smallest"),
-        ("format" = Option<String>, Query, description = "`jpeg` (default) or `png`"),
+        ("format" = inline(Option<TileFormat>), Query, description = "`jpeg` (default) or `png`"),
         ("min" = Option<u16>, Query, description = "Grey value to show as black"),
         ("max" = Option<u16>, Query, description = "Grey value to show as white")),
-    responses((status = 200, content_type = "image/jpeg", body = Vec<u8>), (status = 304), (status = 400),
-        (status = 403), (status = 404)))]
+    responses((status = 200, description = "The tile", content(([u8] = "image/jpeg"), ([u8] = "image/png")),
+            headers(("ETag" = String, description = "For `If-None-Match`"))),
+        (status = 304, description = "The client has this tile"), (status = 400), (status = 403), (status = 404)),
+    security(("token" = []), ("bearer" = []), ("cookie" = [])))]
 pub async fn get_channel_tile(
     State(app): State<App>,
     TileUser(user): TileUser,

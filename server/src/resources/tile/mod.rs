@@ -12,6 +12,7 @@ use tm_engine::Engine;
 use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
+use utoipa::ToSchema;
 
 pub use cache::{CacheKey, ChunkKey, EncodedTile, Tiles};
 
@@ -71,7 +72,8 @@ impl TileAddress {
 }
 
 /// How a tile is encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum TileFormat {
     /// Small, with errors nobody sees.
     Jpeg,

@@ -1,4 +1,4 @@
-//! People who log in. Managed from the command line.
+//! People who log in. Added, changed and removed from the command line.
 
 pub mod handlers;
 pub mod queries;

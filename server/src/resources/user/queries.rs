@@ -22,6 +22,11 @@ pub async fn find(tx: &mut Tx, name: &str) -> Result<Option<User>> {
     fetch_optional!(tx, User, concat!(select_users!(), " where name = $1"), name)
 }
 
+/// The user with this id.
+pub async fn find_by_id(tx: &mut Tx, id: i64) -> Result<Option<User>> {
+    fetch_optional!(tx, User, concat!(select_users!(), " where id = $1"), id)
+}
+
 /// All users by name.
 pub async fn list(tx: &mut Tx) -> Result<Vec<User>> {
     let mut users = fetch_all!(tx, User, select_users!())?;

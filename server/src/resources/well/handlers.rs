@@ -10,7 +10,9 @@ use super::{Well, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok, parse_id};
+use crate::http::{
+    AuthUser, Data, JsonBody, Message, Page, Path, Query, RequestBody, data, emit_id, ok, parse_id,
+};
 use crate::resources::experiment::authorize;
 
 /// A well on the wire.
@@ -18,15 +20,19 @@ use crate::resources::experiment::authorize;
 #[schema(as = Well)]
 pub struct WellBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, such as `D03`.
+    #[schema(example = "D03")]
     name: String,
     /// Whatever a client stored; an object.
     #[schema(value_type = Object)]
     description: Map<String, Value>,
     /// Name of the plate.
+    #[schema(example = "plate01")]
     plate_name: String,
     /// Name of the plate, under the name that older clients read.
+    #[schema(example = "plate01")]
     plate: String,
     /// Rows and columns of the site grid; `[0, 0]` without sites.
     dimensions: [i64; 2],
@@ -67,18 +73,21 @@ fn unknown(id: i64) -> ApiError {
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/wells", tag = "wells",
     params(("experiment_id" = String, Path),
         ("plate_name" = Option<String>, Query, description = "Only those of this plate"),
-        ("name" = Option<String>, Query, description = "Only those with this name")),
-    responses((status = 200, body = Data<Vec<WellBody>>), (status = 403), (status = 404)))]
+        ("name" = Option<String>, Query, description = "Only those with this name"),
+        ("limit" = Option<u64>, Query, minimum = 1, description = "At most so many; all by default"),
+        ("offset" = Option<u64>, Query, description = "Without the first so many")),
+    responses((status = 200, body = Data<Vec<WellBody>>), (status = 400), (status = 403), (status = 404)))]
 pub async fn list_wells(
     State(app): State<App>,
     user: AuthUser,
     Path(experiment): Path<String>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
+    let page = Page::of(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let mut tx = app.environment.db.read().await?;
     let wells = queries::list(&mut tx, experiment, query.text("plate_name"), query.text("name")).await?;
-    Ok(data(wells.into_iter().map(WellBody::from).collect::<Vec<_>>()))
+    Ok(data(page.cut(wells).map(WellBody::from).collect::<Vec<_>>()))
 }
 
 /// One well.

@@ -57,8 +57,10 @@ pub struct ResubmitWorkflow {
     description: Option<Value>,
     /// The active stage to begin with, counting from 0; as many as there were means a further one. 0 when neither
     /// this nor `stage_name` is given.
+    #[schema(example = 0)]
     index: Option<i64>,
     /// The active stage to begin with, by name.
+    #[schema(example = "image_preprocessing")]
     stage_name: Option<String>,
     /// Run only the jobs that failed or were killed, and what comes after them; alone.
     #[serde(default)]
@@ -73,17 +75,33 @@ impl RequestBody for ResubmitWorkflow {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Submitted {
     /// `ok`.
+    #[schema(example = "ok")]
     message: &'static str,
     /// Number of the submission.
+    #[schema(example = 4)]
     submission_id: i64,
+}
+
+/// An event of a stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes an event stream in the API document")]
+pub struct StatusEvent {
+    /// `status`.
+    #[schema(example = "status")]
+    event: String,
+    /// What `status` answers below `data`, as JSON.
+    #[schema(example = "{\"id\": \"4711\", \"state\": \"RUNNING\", \"percent_done\": 62.5}")]
+    data: String,
 }
 
 /// What a job wrote.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct JobLogBody {
     /// What it did.
+    #[schema(example = "stored 12 planes\n")]
     pub stdout: String,
     /// Warnings and errors.
+    #[schema(example = "")]
     pub stderr: String,
 }
 
@@ -210,7 +228,7 @@ pub async fn get_status(
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/workflow/events", tag = "workflow",
     params(("experiment_id" = String, Path),
         ("depth" = Option<i64>, Query, description = "Levels below the workflow; 2 shows steps")),
-    responses((status = 200, content_type = "text/event-stream", body = String), (status = 400), (status = 403),
+    responses((status = 200, content_type = "text/event-stream", body = StatusEvent), (status = 400), (status = 403),
         (status = 404), (status = 503, description = "Too many clients watch already")))]
 pub async fn watch_status(
     State(app): State<App>,
@@ -229,7 +247,7 @@ pub async fn watch_status(
 
 /// Jobs of one step of the latest submission.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/workflow/jobs", tag = "workflow",
-    params(("experiment_id" = String, Path), ("step_name" = String, Query),
+    params(("experiment_id" = String, Path), ("step_name" = String, Query, description = "Name of the step"),
         ("phase" = Option<String>, Query, description = "`init`, `run` or `collect`; also spelt `step_phase`"),
         ("name" = Option<String>, Query, description = "Only the job with this name; not with the others"),
         ("index" = Option<i64>, Query, description = "First job; only with `batch_size`"),

@@ -234,6 +234,20 @@ pub async fn unfinished_submissions(tx: &mut Tx) -> Result<Vec<i64>> {
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
+/// How many jobs of the workflows that have not ended are in which state.
+pub async fn jobs_under_way(tx: &mut Tx) -> Result<Vec<(String, i64)>> {
+    fetch_all!(
+        tx,
+        (String, i64),
+        "select tasks.state, count(*)
+         from tasks
+         join tasks as roots on roots.submission_id = tasks.submission_id
+         where roots.parent_id is null and roots.state <> 'TERMINATED' and tasks.job is not null
+         group by tasks.state
+         order by tasks.state"
+    )
+}
+
 /// Whether a workflow of an experiment has not ended.
 pub async fn has_unfinished(tx: &mut Tx, experiment: i64) -> Result<bool> {
     let row = fetch_optional!(

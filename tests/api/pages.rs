@@ -1,0 +1,45 @@
+//! Parts of long lists: `limit` and `offset`.
+
+use serde_json::json;
+use tm_tests::app::{OWNER, TestApp};
+use tm_tests::databases::Database;
+
+tm_tests::on_each_database![parts_of_a_list_make_up_the_whole_in_its_order];
+
+async fn parts_of_a_list_make_up_the_whole_in_its_order(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let (experiment, acquisition) = app.acquisition().await;
+    let owner = app.client(OWNER).await;
+    let names = ["c.mlf", "a.mlf", "d.mlf", "b.mlf", "e.mlf"];
+    owner.register(&acquisition, &names).await.data();
+    for well in ["B01", "A01", "C01"] {
+        let well = app
+            .insert(&format!("insert into wells (plate_id, name, description) values (1, '{well}', '{{}}')"))
+            .await;
+        app.insert(&format!("insert into sites (well_id, y, x, height, width) values ({well}, 0, 0, 2, 2)"))
+            .await;
+    }
+    for path in [
+        "/api/experiments".to_owned(),
+        format!("{experiment}/wells"),
+        format!("{experiment}/sites"),
+        format!("{acquisition}/metadata"),
+        format!("{acquisition}/images"),
+    ] {
+        let whole = owner.get(&path).await.data().as_array().unwrap().clone();
+        let mut parts = Vec::new();
+        for offset in (0..6).step_by(2) {
+            let part = owner.get(&format!("{path}?limit=2&offset={offset}")).await;
+            parts.extend(part.data().as_array().unwrap().clone());
+        }
+        assert_eq!(parts, whole, "{path}");
+        let expected = whole.iter().skip(1).cloned().collect::<Vec<_>>();
+        assert_eq!(owner.get(&format!("{path}?offset=1")).await.data(), &json!(expected), "{path}");
+        assert_eq!(owner.get(&format!("{path}?limit=1&offset=99")).await.data(), &json!([]), "{path}");
+        owner.get(&format!("{path}?limit=0")).await.fails(400, "MalformedRequestError");
+    }
+    assert_eq!(
+        owner.get(&format!("{acquisition}/metadata?limit=2&offset=1")).await.all("name"),
+        ["a.mlf", "d.mlf"]
+    );
+}
