@@ -176,6 +176,7 @@ async fn a_large_shard_is_sent_without_being_held_in_memory() {
     }
     assert_eq!(read, LENGTH);
     if let Some((before, after)) = before.zip(server.peak_memory()) {
-        assert!(after - before < LENGTH / 8, "{before} bytes before, {after} at most");
+        // The kernel counts on every core for itself: a later peak can be a little below an earlier one.
+        assert!(after.saturating_sub(before) < LENGTH / 8, "{before} bytes before, {after} at most");
     }
 }
