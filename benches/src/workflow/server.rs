@@ -49,7 +49,7 @@ pub struct Server {
     /// Where the plates' files lie.
     plates: PathBuf,
     stop: oneshot::Sender<()>,
-    serving: JoinHandle<std::io::Result<bool>>,
+    serving: JoinHandle<bool>,
     _directory: TempDir,
 }
 
@@ -104,11 +104,11 @@ impl Server {
     /// End.
     ///
     /// # Errors
-    /// When the listener failed.
+    /// When serving panicked.
     pub async fn stop(self) -> Result<()> {
         // It is gone already if this fails, and says why below.
         let _ = self.stop.send(());
-        self.serving.await??;
+        self.serving.await?;
         Ok(())
     }
 
