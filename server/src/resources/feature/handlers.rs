@@ -30,8 +30,10 @@ use crate::resources::mapobject;
 #[schema(as = Feature)]
 pub struct FeatureBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique in the type of objects.
+    #[schema(example = "Morphology_Area")]
     name: String,
 }
 
@@ -45,18 +47,23 @@ impl From<Feature> for FeatureBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UploadValues {
     /// Name of the plate.
+    #[schema(example = "plate01")]
     #[serde(deserialize_with = "plain_text")]
     plate_name: String,
     /// Name of the well.
+    #[schema(example = "C05")]
     #[serde(deserialize_with = "plain_text")]
     well_name: String,
     /// Row of the site in the well; a number, or text that is one.
+    #[schema(example = 1)]
     #[serde(deserialize_with = "integer")]
     well_pos_y: i64,
     /// Column of the site in the well; a number, or text that is one.
+    #[schema(example = 0)]
     #[serde(deserialize_with = "integer")]
     well_pos_x: i64,
     /// Time point; a number, or text that is one.
+    #[schema(example = 0)]
     #[serde(deserialize_with = "integer")]
     tpoint: i64,
     /// Names of the features; unknown ones are made.

@@ -21,8 +21,10 @@ use crate::resources::layer::handlers::ImageSizeBody;
 #[schema(as = MapobjectType)]
 pub struct MapobjectTypeBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique in the experiment.
+    #[schema(example = "Cells")]
     name: String,
     /// What was measured of its objects.
     features: Vec<FeatureBody>,
@@ -34,6 +36,12 @@ pub struct MapobjectTypeBody {
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct CreateMapobjectType {
     /// Name, unique in the experiment: 1 to 50 characters.
+    #[schema(
+        example = "Cells",
+        min_length = 1,
+        max_length = 50,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x1f\x7f-\x9f\s][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     name: String,
 }
 
@@ -46,25 +54,35 @@ impl RequestBody for CreateMapobjectType {
 #[schema(as = MapobjectInfo)]
 pub struct MapobjectInfoBody {
     /// Id, as it was asked for.
+    #[schema(example = "17")]
     id: String,
     /// Name of its type.
+    #[schema(example = "Cells")]
     #[serde(rename = "type")]
     type_name: String,
     /// Name of the experiment.
+    #[schema(example = "screen")]
     experiment_name: String,
     /// Name of the plate.
+    #[schema(example = "plate01")]
     plate_name: String,
     /// Name of the well.
+    #[schema(example = "C05")]
     well_name: Option<String>,
     /// Column of the site in the well.
+    #[schema(example = 0)]
     well_pos_x: Option<i64>,
     /// Row of the site in the well.
+    #[schema(example = 1)]
     well_pos_y: Option<i64>,
     /// The first time point it is segmented at.
+    #[schema(example = 0)]
     tpoint: Option<i64>,
     /// The first focal plane it is segmented in at that time point.
+    #[schema(example = 0)]
     zplane: Option<i64>,
     /// Its number in label images.
+    #[schema(example = 7)]
     label: Option<i64>,
 }
 

@@ -28,28 +28,34 @@ const PIECE_BYTES: usize = 64 << 10;
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UploadSegmentations {
     /// Name of the plate.
+    #[schema(example = "plate01")]
     #[serde(deserialize_with = "plain_text")]
     plate_name: String,
     /// Name of the well.
+    #[schema(example = "C05")]
     #[serde(deserialize_with = "plain_text")]
     well_name: String,
     /// Row of the site in the well.
+    #[schema(example = 1)]
     #[serde(deserialize_with = "integer")]
     well_pos_y: i64,
     /// Column of the site in the well.
+    #[schema(example = 0)]
     #[serde(deserialize_with = "integer")]
     well_pos_x: i64,
     /// Time point.
+    #[schema(example = 0)]
     #[serde(deserialize_with = "integer")]
     tpoint: i64,
     /// Focal plane.
+    #[schema(example = 0)]
     #[serde(deserialize_with = "integer")]
     zplane: i64,
     /// Rows of labels from 0 (background) to 2147483647; this or `npz_file`.
     #[schema(value_type = Option<Vec<Vec<i32>>>)]
     image: Option<LabelRows>,
     /// Base64 text of a NumPy `.npz` archive whose member `segmentation` is a 2-dimensional array of integers.
-    #[schema(value_type = Option<String>)]
+    #[schema(example = "UEsDBBQ=", value_type = Option<String>)]
     npz_file: Option<Base64>,
 }
 
@@ -123,8 +129,12 @@ pub async fn upload_segmentations(
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/mapobject_types/{mapobject_type_id}/segmentations",
     tag = "objects",
     params(("experiment_id" = String, Path), ("mapobject_type_id" = String, Path),
-        ("plate_name" = String, Query), ("well_name" = String, Query),
-        ("well_pos_y" = i64, Query), ("well_pos_x" = i64, Query), ("tpoint" = i64, Query), ("zplane" = i64, Query),
+        ("plate_name" = String, Query, description = "Name of the plate"),
+        ("well_name" = String, Query, description = "Name of the well"),
+        ("well_pos_y" = i64, Query, description = "Row of the site in the well; also `well_pox_y`"),
+        ("well_pos_x" = i64, Query, description = "Column of the site in the well; also `well_pox_x`"),
+        ("tpoint" = i64, Query, description = "Time point"),
+        ("zplane" = i64, Query, description = "Focal plane"),
         ("align" = Option<bool>, Query, description = "Only what all cycles of the site have")),
     responses((status = 200, body = Data<Vec<Vec<i32>>>), (status = 400), (status = 403),
         (status = 404, description = "No such type, site or plane, or no objects there")))]

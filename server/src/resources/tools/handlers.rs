@@ -26,10 +26,13 @@ use crate::workflow::task::{TaskStatus, format_time};
 #[schema(as = Tool)]
 pub struct ToolBody {
     /// Name.
+    #[schema(example = "Heatmap")]
     name: &'static str,
     /// Three letters that stand for it.
+    #[schema(example = "HMP")]
     icon: &'static str,
     /// What it does.
+    #[schema(example = "Colours objects by a feature")]
     description: &'static str,
     /// Names of the methods to choose from.
     methods: Vec<&'static str>,
@@ -40,15 +43,20 @@ pub struct ToolBody {
 #[schema(as = ToolResult)]
 pub struct ToolResultBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name, unique among the results for a type of objects.
+    #[schema(example = "Clustering-3")]
     name: String,
     /// The submission that made it; null when that is gone.
+    #[schema(example = 3)]
     submission_id: Option<i64>,
     /// Name of the tool.
+    #[schema(example = "Clustering")]
     tool_name: String,
     /// How it is shown: `ScalarToolResult`, `SupervisedClassifierToolResult`, `ContinuousToolResult` or
     /// `HeatmapToolResult`.
+    #[schema(example = "ScalarToolResult")]
     #[serde(rename = "type")]
     kind: String,
     /// What is needed to show it.

@@ -53,12 +53,14 @@ impl VectorRequest {
     params(("experiment_id" = String, Path), ("layer_id" = String, Path),
         ("x" = u64, Query, description = "Column"), ("y" = u64, Query, description = "Row, downwards"),
         ("z" = u64, Query, description = "Zoom level, 0 is the smallest"),
-        ("format" = Option<String>, Query, description = "`geojson` (default) or `mvt`, Mapbox vector tile"),
+        ("format" = inline(Option<VectorFormat>), Query, description = "`geojson` (default) or `mvt`, Mapbox vector tile"),
         ("clip" = Option<bool>, Query, description = "Cut outlines a 64th of the tile beyond its border; default for `mvt`"),
         ("tolerance" = Option<f64>, Query, description = "Pixels of full resolution by which outlines may be simplified; 0 for exact ones")),
     responses(
-        (status = 200, content_type = "application/geo+json", body = Object),
-        (status = 304), (status = 400), (status = 403), (status = 404)))]
+        (status = 200, content(
+            (Object = "application/geo+json"), (Vec<u8> = "application/vnd.mapbox-vector-tile"))),
+        (status = 304, description = "The client has this tile"), (status = 400), (status = 403), (status = 404)),
+    security(("token" = []), ("bearer" = []), ("cookie" = [])))]
 pub async fn get_segmentation_tile(
     State(app): State<App>,
     TileUser(user): TileUser,
@@ -78,12 +80,14 @@ pub async fn get_segmentation_tile(
         ("x" = u64, Query, description = "Column"), ("y" = u64, Query, description = "Row, downwards"),
         ("z" = u64, Query, description = "Zoom level, 0 is the smallest"),
         ("result_name" = String, Query, description = "Name of the tool result"),
-        ("format" = Option<String>, Query, description = "`geojson` (default) or `mvt`, Mapbox vector tile"),
+        ("format" = inline(Option<VectorFormat>), Query, description = "`geojson` (default) or `mvt`, Mapbox vector tile"),
         ("clip" = Option<bool>, Query, description = "Cut outlines a 64th of the tile beyond its border; default for `mvt`"),
         ("tolerance" = Option<f64>, Query, description = "Pixels of full resolution by which outlines may be simplified; 0 for exact ones")),
     responses(
-        (status = 200, content_type = "application/geo+json", body = Object),
-        (status = 304), (status = 400), (status = 403), (status = 404, description = "No such layer or result")))]
+        (status = 200, content(
+            (Object = "application/geo+json"), (Vec<u8> = "application/vnd.mapbox-vector-tile"))),
+        (status = 304, description = "The client has this tile"), (status = 400), (status = 403), (status = 404, description = "No such layer or result")),
+    security(("token" = []), ("bearer" = []), ("cookie" = [])))]
 pub async fn get_labeled_tile(
     State(app): State<App>,
     TileUser(user): TileUser,

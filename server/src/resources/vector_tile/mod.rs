@@ -25,6 +25,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt};
 use tm_engine::geometry::MapRect;
+use utoipa::ToSchema;
 
 use super::layer::layout::LayoutError;
 use super::layer::{MapError, MapLayout};
@@ -43,7 +44,8 @@ pub const KEPT_BYTES: usize = 4 << 20;
 const MVT_BYTES: usize = 32 << 20;
 
 /// How a tile is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, ToSchema)]
+#[schema(rename_all = "lowercase")]
 pub enum VectorFormat {
     /// GeoJSON in pixels of full resolution, y upwards.
     GeoJson,

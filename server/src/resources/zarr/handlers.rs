@@ -31,10 +31,13 @@ pub struct ListingBody {
 #[schema(as = ZarrPlate)]
 pub struct PlateBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name.
+    #[schema(example = "plate01")]
     name: String,
     /// Path of the plate on this server.
+    #[schema(example = "/api/experiments/1/zarr/plates/plate01-17.ome.zarr")]
     url: String,
 }
 
@@ -43,14 +46,19 @@ pub struct PlateBody {
 #[schema(as = ZarrLayer)]
 pub struct LayerBody {
     /// Id.
+    #[schema(example = "17")]
     id: String,
     /// Name of the channel.
+    #[schema(example = "DAPI")]
     channel_name: String,
     /// Time point.
+    #[schema(example = 0)]
     tpoint: i64,
     /// Focal plane.
+    #[schema(example = 0)]
     zplane: i64,
     /// Path of the image on this server.
+    #[schema(example = "/api/experiments/1/zarr/layers/DAPI_t0_z0-17.ome.zarr")]
     url: String,
 }
 
@@ -82,7 +90,8 @@ impl ListingBody {
 /// people followed by an id; only the id counts, so that it stays valid when a plate or channel is renamed.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/zarr/", tag = "zarr",
     params(("experiment_id" = String, Path)),
-    responses((status = 200, body = Data<ListingBody>), (status = 403), (status = 404)))]
+    responses((status = 200, body = Data<ListingBody>), (status = 403), (status = 404)),
+    security(("token" = []), ("bearer" = []), ("cookie" = [])))]
 pub async fn list_zarr(
     State(app): State<App>,
     TileUser(user): TileUser,
@@ -103,11 +112,13 @@ pub async fn list_zarr(
     params(("experiment_id" = String, Path),
         ("key" = String, Path, description = "Path below `zarr/`, such as `layers/DAPI_t0_z0-17.ome.zarr/0/c/3/4`"),
         ("Range" = Option<String>, Header, description = "One range of bytes, such as `bytes=0-99` or `bytes=-16`"),
-        ("If-Range" = Option<String>, Header), ("If-None-Match" = Option<String>, Header),
-        ("If-Modified-Since" = Option<String>, Header)),
+        ("If-Range" = Option<String>, Header, description = "ETag or date for which the range is wanted, else everything"),
+        ("If-None-Match" = Option<String>, Header, description = "ETags that need not be sent again"),
+        ("If-Modified-Since" = Option<String>, Header, description = "Date since when it is wanted again")),
     responses((status = 200, content_type = "application/octet-stream", body = Vec<u8>),
-        (status = 206, content_type = "application/octet-stream", body = Vec<u8>), (status = 304), (status = 403),
-        (status = 404), (status = 416, description = "The range begins beyond the end")))]
+        (status = 206, content_type = "application/octet-stream", body = Vec<u8>), (status = 304, description = "The client has this"), (status = 403),
+        (status = 404), (status = 416, description = "The range begins beyond the end")),
+    security(("token" = []), ("bearer" = []), ("cookie" = [])))]
 pub async fn get_zarr_key(
     State(app): State<App>,
     TileUser(user): TileUser,
