@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
 use tokio::net::TcpListener;
@@ -146,11 +145,6 @@ impl App {
         }
         Ok(())
     }
-}
-
-/// `GET /`: says that the server is there.
-pub async fn greeting() -> impl IntoResponse {
-    (StatusCode::OK, concat!("tmserver ", env!("CARGO_PKG_VERSION"), "\n"))
 }
 
 /// `GET /api/openapi.json`: the API document.

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 
-use crate::app::{App, api_document, greeting};
+use crate::app::{App, api_document};
 use crate::http::{Route, RouteTable};
 use crate::resources::acquisition::handlers as acquisition;
 use crate::resources::alignment::handlers as alignment;
@@ -22,13 +22,15 @@ use crate::resources::tile::handlers as tile;
 use crate::resources::tools::handlers as tools;
 use crate::resources::user::handlers as user;
 use crate::resources::vector_tile::handlers as vector_tile;
+use crate::resources::viewer::handlers as viewer;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 
 /// Every method and path of the API, one line each.
 fn table() -> RouteTable {
     RouteTable::default()
-        .get("/", greeting)
+        .get("/", viewer::get_page)
+        .get("/viewer/{file}", viewer::get_file)
         .get("/api/openapi.json", api_document)
         .post("/auth", user::log_in)
         .get("/api/workflow_types", experiment::list_workflow_types)
@@ -119,7 +121,7 @@ pub fn routes(base_path: &str) -> Router<App> {
         return routes;
     }
     // Nested, `/` is served without its slash; browsers ask for it with one.
-    Router::new().nest(base_path, routes).route(&format!("{base_path}/"), get(greeting))
+    Router::new().nest(base_path, routes).route(&format!("{base_path}/"), get(viewer::get_page))
 }
 
 /// What is served, without the base path.

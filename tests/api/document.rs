@@ -8,6 +8,7 @@ use tm_tests::app::TestApp;
 /// Paths that are no part of the API, or other spellings of a path that is described.
 const UNDESCRIBED: &[&str] = &[
     "/",
+    "/viewer/{}",
     "/api/openapi.json",
     "/api/experiments/{}/channels/{}/image-files",
     "/api/experiments/{}/channel_layer/{}/tiles",

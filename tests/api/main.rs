@@ -22,4 +22,5 @@ mod segmentations;
 mod takeover;
 mod tools;
 mod uploads;
+mod viewer;
 mod wells;

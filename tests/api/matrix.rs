@@ -94,6 +94,8 @@ fn asks(row: &Row) -> Vec<Ask> {
     }
     if row.child().is_some() {
         asks.extend(unknown.map(Ask::UnknownChild));
+    }
+    if row.child().is_some() && row.has_experiment() {
         asks.push(Ask::ForeignChild);
     }
     asks

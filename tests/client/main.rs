@@ -12,3 +12,4 @@ mod messages;
 mod process;
 mod tmclient;
 mod users;
+mod viewer;

@@ -1,9 +1,18 @@
 //! Response headers that several resources need: ETag and Content-Disposition.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 
 use crate::error::{ApiError, ApiResult};
+
+/// A strong ETag: a hash of the content, in quotes.
+pub fn etag_of(content: &[u8]) -> String {
+    let mut hasher = DefaultHasher::new();
+    content.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish())
+}
 
 /// Whether the client's `If-None-Match` holds this ETag (quotes included).
 pub fn not_modified(headers: &HeaderMap, etag: &str) -> bool {

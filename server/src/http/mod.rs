@@ -18,7 +18,7 @@ mod upload;
 pub use answer::{Data, Message, data, ok};
 pub use auth_user::{AuthUser, TileUser, token_cookie};
 pub use body::{Base64, JsonBody, LargeBody, RequestBody, integer, plain_text};
-pub use conditional::{attachment, not_modified, revalidated};
+pub use conditional::{attachment, etag_of, not_modified, revalidated};
 pub use detached::to_its_end;
 pub use forwarded::came_by_https;
 pub use id::{emit_id, parse_id};

@@ -28,5 +28,6 @@ pub mod tile;
 pub mod tools;
 pub mod user;
 pub mod vector_tile;
+pub mod viewer;
 pub mod well;
 pub mod workflow;

@@ -139,6 +139,7 @@ impl Fixture {
             ("results", result.clone()),
             ("result", result),
             ("tool jobs", tool_job),
+            ("viewer files", "main.js".to_owned()),
         ]);
         Self { experiment, children }
     }

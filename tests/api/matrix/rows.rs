@@ -184,6 +184,7 @@ pub fn rows(new: &str) -> Vec<Row> {
 
     vec![
         row("GET", "/", Nothing),
+        row("GET", "/viewer/{file}", Nothing).about("viewer files"),
         row("GET", "/api/openapi.json", Nothing),
         row("POST", "/auth", Nothing)
             .carries(Carries::Login)

@@ -1,6 +1,5 @@
 //! Encoded tiles in memory.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use moka::future::Cache;
 use tm_engine::image::Plane;
 
 use super::{TILE, TileFormat, TileKey};
+use crate::http::etag_of;
 use crate::resources::layer::MapError;
 use crate::resources::layer::maps::FRESH_FOR;
 use crate::resources::vector_tile::VectorKey;
@@ -31,9 +31,7 @@ pub struct EncodedTile {
 impl EncodedTile {
     /// A tile from its encoded bytes.
     pub fn new(bytes: Bytes, settled: bool) -> Self {
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        let etag = format!("\"{:016x}\"", hasher.finish()).into();
+        let etag = etag_of(&bytes).into();
         Self { bytes, etag, settled }
     }
 }
