@@ -88,8 +88,10 @@ async fn everything_that_the_page_loads_is_served_and_nothing_comes_from_elsewhe
     let served: BTreeSet<_> = viewer::ALL.iter().map(|asset| format!("/viewer/{}", asset.name)).collect();
     assert_eq!(loaded, served);
     for text in viewer::ALL.iter().map(|asset| asset.text).chain([page.as_str()]) {
-        let addresses = text.match_indices("://").map(|(at, _)| &text[at..(at + 20).min(text.len())]);
-        assert!(addresses.clone().all(|address| address.starts_with("://www.w3.org/2000/svg")), "{text}");
+        let addresses = text.match_indices("://").map(|(at, _)| &text[at..]);
+        for address in addresses {
+            assert!(address.starts_with("://www.w3.org/2000/svg"), "{text}");
+        }
     }
 }
 

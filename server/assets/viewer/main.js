@@ -46,7 +46,8 @@ function showLogin(message) {
   byId('viewer').hidden = true;
   byId('login').hidden = false;
   say(byId('login-error'), message);
-  byId('username').focus();
+  const name = byId('username');
+  (name.value ? byId('password') : name).focus();
 }
 
 function close() {
@@ -194,6 +195,7 @@ byId('login-form').addEventListener('submit', async (event) => {
 
 byId('logout').addEventListener('click', () => {
   logOut();
+  byId('login-form').reset();
   // Whoever logs in next starts from the beginning.
   history.replaceState(null, '', location.pathname + location.search);
   showLogin('');
