@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -27,6 +27,11 @@ pub struct Load {
     pub seconds: f64,
     /// Most requests.
     pub most: usize,
+    /// Requests that fall due per second, whether or not the ones before are answered; a late one is
+    /// late, its time counts from when it was due. Without, each client sends when it has its answer.
+    pub per_second: Option<f64>,
+    /// No requests are begun after this is set.
+    pub stop: Arc<AtomicBool>,
     /// The requests.
     pub requests: Requests,
     /// Number of the next request; goes on where the last load stopped.
@@ -73,17 +78,17 @@ pub fn send(load: &Load) -> Result<Answers> {
     let done: Vec<Result<Vec<Answers>>> = std::thread::scope(|scope| {
         let running: Vec<_> = connections
             .into_iter()
-            .map(|streams| scope.spawn(move || run_clients(load, streams, deadline, end)))
+            .map(|streams| scope.spawn(move || run_clients(load, streams, (start, deadline), (first, end))))
             .collect();
         running
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|_| Err(anyhow!("a client panicked"))))
             .collect()
     });
-    let seconds = start.elapsed().as_secs_f64();
-    let mut total = Answers { seconds, latencies: Vec::new(), bytes: 0 };
+    let mut total = Answers { seconds: 0.0, latencies: Vec::new(), bytes: 0 };
     for answers in done {
         for answers in answers? {
+            total.seconds = total.seconds.max(answers.seconds);
             total.latencies.extend(answers.latencies);
             total.bytes += answers.bytes;
         }
@@ -97,30 +102,35 @@ pub fn send(load: &Load) -> Result<Answers> {
 fn run_clients(
     load: &Load,
     streams: Vec<std::net::TcpStream>,
-    deadline: Instant,
-    end: usize,
+    times: (Instant, Instant),
+    numbers: (usize, usize),
 ) -> Result<Vec<Answers>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut running = Vec::new();
         for stream in streams {
-            let client = run_client(load.clone(), TcpStream::from_std(stream)?, deadline, end);
-            running.push(tokio::spawn(tokio::time::timeout_at((deadline + TIMEOUT).into(), client)));
+            let client = run_client(load.clone(), TcpStream::from_std(stream)?, times, numbers);
+            running.push(tokio::spawn(client));
         }
         let mut answers = Vec::new();
         for client in running {
-            answers.push(client.await?.context("the server did not answer in time")??);
+            answers.push(client.await??);
         }
         Ok(answers)
     })
 }
 
-async fn run_client(load: Load, mut stream: TcpStream, deadline: Instant, end: usize) -> Result<Answers> {
+async fn run_client(
+    load: Load,
+    mut stream: TcpStream,
+    (start, deadline): (Instant, Instant),
+    (first, end): (usize, usize),
+) -> Result<Answers> {
     let mut answers = Answers { seconds: 0.0, latencies: Vec::new(), bytes: 0 };
     let (mut request, mut answer) = (Vec::new(), Vec::with_capacity(1 << 17));
+    let over = || Instant::now() >= deadline || load.stop.load(Ordering::Relaxed);
     loop {
-        let mut sent = Instant::now();
-        if sent >= deadline {
+        if over() {
             return Ok(answers);
         }
         let number = load.next.fetch_add(1, Ordering::Relaxed);
@@ -129,10 +139,22 @@ async fn run_client(load: Load, mut stream: TcpStream, deadline: Instant, end: u
         }
         request.clear();
         (load.requests)(number, &mut request);
-        sent = sent.max(Instant::now());
-        stream.write_all(&request).await?;
-        answers.bytes += read_answer(&mut stream, &mut answer).await?;
-        answers.latencies.push(sent.elapsed());
+        let mut due = Instant::now();
+        if let Some(per_second) = load.per_second {
+            due = start + Duration::from_secs_f64((number - first) as f64 / per_second);
+            tokio::time::sleep_until(due.into()).await;
+            if over() {
+                return Ok(answers);
+            }
+        }
+        let exchange = async {
+            stream.write_all(&request).await?;
+            read_answer(&mut stream, &mut answer).await
+        };
+        let exchange = tokio::time::timeout(TIMEOUT, exchange).await;
+        answers.bytes += exchange.context("the server did not answer in time")??;
+        answers.latencies.push(due.elapsed());
+        answers.seconds = start.elapsed().as_secs_f64();
     }
 }
 

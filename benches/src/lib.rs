@@ -1,4 +1,4 @@
-//! Benchmarks of the imaging kernels and of tile requests; `README.md` beside this crate explains them.
+//! Benchmarks of the imaging kernels, of tile requests and of whole workflows; `README.md` beside this crate explains them.
 
 pub mod bandwidth;
 pub mod case;
@@ -8,3 +8,4 @@ pub mod kernels;
 pub mod made_up_plate;
 pub mod report;
 pub mod tiles;
+pub mod workflow;

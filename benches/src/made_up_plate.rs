@@ -188,6 +188,8 @@ fn plate_spec(acquisition: i64, sites: usize, size: Size) -> PlateSpec {
         size,
         depth: DEPTH,
         pixel_size_um: None,
+        z_step_um: None,
+        time_interval_s: None,
     };
     PlateSpec {
         name: PLATE.to_owned(),
@@ -202,7 +204,7 @@ async fn insert_layer(tx: &mut Tx, channel: i64, statistics: Option<i64>) -> Res
 }
 
 /// Smooth structures with noise under uneven light.
-fn image(size: Size, seed: u64) -> Plane<u16> {
+pub fn image(size: Size, seed: u64) -> Plane<u16> {
     let mut noise = Noise::new(seed);
     let phase = f64::from(noise.next_u16());
     let wave = |length: usize, step: f64| -> Vec<f64> {
@@ -220,7 +222,8 @@ fn image(size: Size, seed: u64) -> Plane<u16> {
     })
 }
 
-fn bytes_below(path: &Path) -> Result<u64> {
+/// Bytes of all files below a directory.
+pub fn bytes_below(path: &Path) -> Result<u64> {
     let mut bytes = 0;
     for entry in std::fs::read_dir(path)? {
         let entry = entry?;

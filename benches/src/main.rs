@@ -1,4 +1,4 @@
-//! `tm-bench`: how fast kernels and tile requests are on this machine, and how far that is from its
+//! `tm-bench`: how fast kernels, tile requests and workflows are on this machine, and how far that is from its
 //! limits.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
 
@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use tm_bench::{kernels, tiles};
+use tm_bench::{kernels, tiles, workflow};
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
+
+/// The allocator of `tmserver`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Measures the engine and the server on this machine.
 #[derive(Debug, Parser)]
@@ -59,6 +63,27 @@ enum Command {
         #[arg(long, default_value = "auto")]
         backend: BackendChoice,
     },
+    /// Whole workflows on made-up plates, and tile requests while two of them run.
+    Workflow {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Sites of the plates, one workflow after the other.
+        #[arg(long, value_delimiter = ',', default_value = "1000,2000")]
+        sites: Vec<usize>,
+        /// Sites of each of two plates that are processed at once; 0 leaves that out.
+        #[arg(long, default_value_t = 500)]
+        together: usize,
+        /// Tile requests per second while two workflows run.
+        #[arg(long, default_value_t = 20.0)]
+        tiles_per_second: f64,
+        /// Size of the images, height×width.
+        #[arg(long, default_value = "512x512", value_parser = parse_size)]
+        size: Size,
+        /// auto, gpu (a software driver included) or cpu.
+        #[arg(long, default_value = "auto")]
+        backend: BackendChoice,
+    },
 }
 
 fn main() -> anyhow::Result<()> {
@@ -83,6 +108,14 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Tiles { json, seconds, clients, sites, backend } => {
             let report = tiles::measure_all(&tiles::Options::full(sites, backend, clients, seconds))?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+        Command::Workflow { json, sites, together, tiles_per_second, size, backend } => {
+            let idle_seconds = workflow::IDLE_SECONDS;
+            let options =
+                workflow::Options { sites, together, size, tiles_per_second, idle_seconds, backend };
+            let report = workflow::measure_all(&options)?;
             println!("{report}");
             write_json(json.as_deref(), &report)
         }

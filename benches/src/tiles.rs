@@ -6,7 +6,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
 
 use anyhow::{Result, anyhow, ensure};
 use tm_engine::BackendChoice;
@@ -198,6 +198,8 @@ fn measure_requests(
         clients,
         seconds: options.seconds,
         most: options.most_requests,
+        per_second: None,
+        stop: Arc::new(AtomicBool::new(false)),
         requests,
         next: Arc::clone(next),
     };

@@ -17,6 +17,7 @@ use crate::check::{self, Problem};
 use crate::inventory::{Inventory, Scope};
 use crate::storage::copy::{Copied, copy_directory, copy_file, copy_tree};
 use crate::storage::staging::StagedDirectory;
+use crate::storage::target::{TargetError, check_target, put};
 use crate::storage::{DataDir, StorageError};
 use crate::store::{Db, StoreError};
 use crate::sweep;
@@ -40,13 +41,8 @@ pub struct Report {
 #[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// The copy cannot be where it was wanted.
-    #[error("{path} cannot hold the copy: {problem}")]
-    Target {
-        /// Where it was wanted.
-        path: PathBuf,
-        /// What is in the way, and what was wanted.
-        problem: String,
-    },
+    #[error(transparent)]
+    Target(#[from] TargetError),
     /// A file could not be read or written.
     #[error("the copy failed: {0}")]
     Copy(#[from] io::Error),
@@ -95,56 +91,11 @@ pub async fn run(db: &Db, data: &DataDir, target: &Path, tally: &Arc<Tally>) -> 
     let root = data.root().to_owned();
     blocking(move || {
         copy_directory(&root, staged.path())?;
-        if target.is_dir() {
-            // Fails unless it is still empty.
-            fs::remove_dir(&target)?;
-        }
-        Ok(staged.commit()?)
+        Ok(put(staged, &target)?)
     })
     .await?;
     let (files, bytes) = (copied.files.load(Ordering::Relaxed), copied.bytes.load(Ordering::Relaxed));
     Ok(Report { files, bytes, problems })
-}
-
-/// The place of the copy as an absolute path.
-fn check_target(data: &DataDir, target: &Path) -> Result<PathBuf, BackupError> {
-    let refuse = |problem: &str| BackupError::Target { path: target.to_owned(), problem: problem.to_owned() };
-    let absolute = std::path::absolute(target)?;
-    let named = target.file_name().zip(absolute.parent());
-    let (name, above) = named.ok_or_else(|| refuse("name the directory itself, not its place"))?;
-    let unusable = |error| refuse(&format!("the directory above it cannot be used: {error}"));
-    let above = above.canonicalize().map_err(unusable)?;
-    if !above.is_dir() {
-        return Err(refuse("what is above it is no directory"));
-    }
-    let target = above.join(name);
-    if target.starts_with(data.root().canonicalize()?) {
-        return Err(refuse("it lies in the data directory"));
-    }
-    match target.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(refuse(&error.to_string())),
-        Ok(found) if !found.is_dir() => return Err(refuse("it exists and is no directory")),
-        Ok(found) if is_mount_point(&found, &above) => {
-            return Err(refuse("a file system is mounted there; name a directory inside it"));
-        }
-        Ok(_) if fs::read_dir(&target)?.next().is_some() => return Err(refuse("it exists and is not empty")),
-        Ok(_) => {}
-    }
-    Ok(target)
-}
-
-/// Whether a directory is the root of another file system than the directory above it: nothing can be renamed to
-/// there.
-#[cfg(unix)]
-fn is_mount_point(found: &fs::Metadata, above: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    above.metadata().is_ok_and(|above| above.dev() != found.dev())
-}
-
-#[cfg(not(unix))]
-fn is_mount_point(_: &fs::Metadata, _: &Path) -> bool {
-    false
 }
 
 /// Copy database and files until they agree; the value is what the rows of the copy name.

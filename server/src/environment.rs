@@ -16,7 +16,7 @@ use crate::resources::experiment::queries as experiments;
 use crate::resources::feature::merging::Merging;
 use crate::resources::layer::Maps;
 use crate::storage::images::{OpenImages, keep_fields};
-use crate::storage::{DataDir, Space, atomic};
+use crate::storage::{DataDir, ImportRoots, Space, atomic};
 use crate::store::{Clock, Db, StoreError, SystemClock};
 
 /// Handles to everything a request or a job needs; cheap to clone.
@@ -28,6 +28,8 @@ pub struct Environment {
     pub data: DataDir,
     /// The room for more of them.
     pub space: Space,
+    /// Where else files may be read.
+    pub import_roots: ImportRoots,
     /// Where pixels are computed.
     pub compute: Compute,
     /// Opened images, kept for the next reader.
@@ -105,6 +107,9 @@ pub enum OpenError {
     /// The asked-for backend cannot be had.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The operating system gives no threads for pixel work.
+    #[error("cannot start the threads that work on files: {0}")]
+    Threads(#[from] rayon::ThreadPoolBuildError),
 }
 
 /// How the last process that held a data directory ended.
@@ -232,7 +237,8 @@ impl Environment {
             db,
             data,
             space: Space::new(&config.data_dir, config.reserve_bytes),
-            compute: Compute::new(engine, config.cores),
+            import_roots: ImportRoots::new(&config.import_roots),
+            compute: Compute::new(engine, config.cores)?,
             images: Arc::default(),
             maps: Maps::default(),
             merging: Merging::default(),

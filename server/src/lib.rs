@@ -13,6 +13,7 @@ pub mod compute;
 pub mod config;
 pub mod environment;
 pub mod error;
+pub mod export;
 pub mod failpoint;
 pub mod http;
 pub mod inventory;

@@ -23,6 +23,7 @@ use crate::resources::user::handlers as user;
 use crate::resources::vector_tile::handlers as vector_tile;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
+use crate::resources::zarr::handlers as zarr;
 
 /// The document of all routes; one line here per handler.
 #[derive(OpenApi)]
@@ -89,6 +90,8 @@ use crate::resources::workflow::handlers as workflow;
         feature::get_metadata,
         feature::rename_feature,
         feature::delete_feature,
+        zarr::list_zarr,
+        zarr::get_zarr_key,
         workflow::get_description,
         workflow::set_description,
         workflow::submit_workflow,

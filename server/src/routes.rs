@@ -25,6 +25,7 @@ use crate::resources::vector_tile::handlers as vector_tile;
 use crate::resources::viewer::handlers as viewer;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
+use crate::resources::zarr::handlers as zarr;
 
 /// Every method and path of the API, one line each.
 fn table() -> RouteTable {
@@ -74,6 +75,9 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/channel_layers", layer::list_channel_layers)
         .get("/api/experiments/{e}/channel_layers/{l}/tiles", tile::get_channel_tile)
         .get("/api/experiments/{e}/channel_layer/{l}/tiles", tile::get_channel_tile)
+        .get("/api/experiments/{e}/zarr", zarr::list_zarr)
+        .get("/api/experiments/{e}/zarr/", zarr::list_zarr)
+        .get("/api/experiments/{e}/zarr/{*key}", zarr::get_zarr_key)
         .get("/api/experiments/{e}/segmentation_layers", mapobject::list_segmentation_layers)
         .get("/api/experiments/{e}/mapobject_types/{t}/features", feature::list_features)
         .post("/api/experiments/{e}/mapobject_types/{t}/feature-values", feature::upload_values)

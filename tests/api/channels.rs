@@ -12,8 +12,8 @@ tm_tests::on_each_database![
 async fn planted(app: &TestApp) -> String {
     let experiment = app.experiment().await;
     app.sql(
-        "insert into channels (experiment_id, name, wavelength, bit_depth)
-         values (1, 'b', 'b', 16), (1, 'a', 'a', 8), (1, 'B', 'B', 16)",
+        "insert into channels (experiment_id, name, planned_name, wavelength, bit_depth)
+         values (1, 'b', 'b', 'b', 16), (1, 'a', 'a', 'a', 8), (1, 'B', 'B', 'B', 16)",
     )
     .await;
     app.sql(

@@ -16,6 +16,7 @@ const UNDESCRIBED: &[&str] = &[
     "/api/experiments/{}/mapobject_type",
     "/api/experiments/{}/tools/result",
     "/api/experiments/{}/tools/result/{}",
+    "/api/experiments/{}/zarr",
 ];
 
 /// A path without the names of its parameters.

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
 mod backup;
+mod export;
 mod feature_values;
 mod full_disk;
 mod identity;
 mod jobs;
 mod many_uploads;
 mod messages;
+mod metaxpress;
 mod process;
 mod tmclient;
 mod users;

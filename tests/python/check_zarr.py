@@ -1,16 +1,19 @@
-"""Open what the server stored with zarr-python and ome-zarr-py, and compare every pixel.
+"""Open what the server stored, serves or exported with zarr-python and ome-zarr-py, and compare every pixel.
 
     check_zarr.py STORE LISTING [STORE LISTING …]
 
-STORE is an OME-Zarr plate or image, or a Zarr group of anything else. LISTING is a JSON file: a list of
+STORE is an OME-Zarr plate or image, or a Zarr group of anything else: a directory, or a URL that is asked with the
+token in TMSERVER_TEST_TOKEN. LISTING is a JSON file: a list of
 {"array": "B/03/0/0", "index": [t, c, z], "npy": "plane.npy"}, the .npy files beside it. Planes that are not
 listed must be absent, that is, read as zeros. Exit status 0 only if everything is as listed.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 
+import fsspec
 import numpy as np
 import zarr
 from ome_zarr.io import parse_url
@@ -18,16 +21,16 @@ from ome_zarr.reader import Reader
 from ome_zarr_models import open_ome_zarr
 
 
-def main(store: Path, listing: Path) -> None:
+def main(store: str, listing: Path) -> None:
     expected: dict[str, dict[tuple[int, ...], np.ndarray]] = {}
     for entry in json.loads(listing.read_text()):
         plane = np.load(listing.parent / entry["npy"])
         expected.setdefault(entry["array"], {})[tuple(entry["index"])] = plane
 
     arrays = check_arrays(store, expected)
-    document = json.loads((store / "zarr.json").read_text())
-    assert document["attributes"]["tmserver"]["format_version"] == 1
-    ome = document["attributes"].get("ome")
+    attributes = zarr.open_group(store, mode="r").attrs
+    assert attributes["tmserver"]["format_version"] == 1
+    ome = attributes.get("ome")
     if ome is None:
         images = 0
     elif "plate" in ome:
@@ -38,14 +41,28 @@ def main(store: Path, listing: Path) -> None:
     print(f"OK: {len(arrays)} arrays, {planes} planes, {images} images; zarr {zarr.__version__}")
 
 
-def check_arrays(store: Path, expected) -> dict[str, np.ndarray]:
+def array_names(store: str) -> list[str]:
+    """What is there: all arrays of a directory; over HTTP, where nothing can be listed, those that groups name."""
+    if not store.startswith("http"):
+        files = sorted(Path(store).rglob("zarr.json"))
+        arrays = [file.parent for file in files if json.loads(file.read_text())["node_type"] == "array"]
+        return [array.relative_to(store).as_posix() for array in arrays]
+    ome = zarr.open_group(store, mode="r").attrs["ome"]
+    if "plate" not in ome:
+        return [dataset["path"] for dataset in ome["multiscales"][0]["datasets"]]
+    names = []
+    for well in ome["plate"]["wells"]:
+        for image in zarr.open_group(f"{store}/{well['path']}", mode="r").attrs["ome"]["well"]["images"]:
+            field = f"{well['path']}/{image['path']}"
+            names += [f"{field}/{array}" for array in array_names(f"{store}/{field}")]
+    return names
+
+
+def check_arrays(store: str, expected) -> dict[str, np.ndarray]:
     """Every array, read whole by zarr-python and compared."""
     arrays = {}
-    for file in sorted(store.rglob("zarr.json")):
-        if json.loads(file.read_text())["node_type"] != "array":
-            continue
-        name = file.parent.relative_to(store).as_posix()
-        array = zarr.open_array(file.parent, mode="r", zarr_format=3)
+    for name in array_names(store):
+        array = zarr.open_array(f"{store}/{name}", mode="r", zarr_format=3)
         pixels = array[...]
         planes = expected.get(name, {})
         for index in np.ndindex(pixels.shape[:-2]):
@@ -58,7 +75,7 @@ def check_arrays(store: Path, expected) -> dict[str, np.ndarray]:
     return arrays
 
 
-def check_plate(store: Path, arrays: dict[str, np.ndarray]) -> int:
+def check_plate(store: str, arrays: dict[str, np.ndarray]) -> int:
     """The plate and each of its images as ome-zarr-py sees them, and the metadata against NGFF 0.5."""
     plate = open_ome_zarr(zarr.open_group(store, mode="r"), version="0.5")
     images = 0
@@ -66,11 +83,11 @@ def check_plate(store: Path, arrays: dict[str, np.ndarray]) -> int:
     used = set()
     firsts = []
     for well in plate.ome_attributes.plate.wells:
-        well_group = open_ome_zarr(zarr.open_group(store / well.path, mode="r"), version="0.5")
+        well_group = open_ome_zarr(zarr.open_group(f"{store}/{well.path}", mode="r"), version="0.5")
         firsts.append(well_group.ome_attributes.well.images[0].path)
         for image in well_group.ome_attributes.well.images:
             name = f"{well.path}/{image.path}"
-            check_image(store / name, {"0": arrays[f"{name}/0"]})
+            check_image(f"{store}/{name}", {"0": arrays[f"{name}/0"]})
             listed.add(f"{name}/0")
             used.add(image.acquisition)
             images += 1
@@ -91,7 +108,7 @@ def check_plate(store: Path, arrays: dict[str, np.ndarray]) -> int:
     return images
 
 
-def check_image(store: Path, arrays: dict[str, np.ndarray]) -> int:
+def check_image(store: str, arrays: dict[str, np.ndarray]) -> int:
     model = open_ome_zarr(zarr.open_group(store, mode="r"), version="0.5")
     datasets = model.ome_attributes.multiscales[0].datasets
     nodes = [node for node in Reader(parse_url(store, mode="r"))() if node.data]
@@ -113,7 +130,9 @@ def same(expected: np.ndarray, actual: np.ndarray, what: str) -> None:
 
 
 if __name__ == "__main__":
-    paths = [Path(argument) for argument in sys.argv[1:]]
-    assert paths and len(paths) % 2 == 0, __doc__
-    for store, listing in zip(paths[::2], paths[1::2]):
-        main(store, listing)
+    arguments = sys.argv[1:]
+    assert arguments and len(arguments) % 2 == 0, __doc__
+    if token := os.environ.get("TMSERVER_TEST_TOKEN"):
+        fsspec.config.conf["http"] = {"client_kwargs": {"headers": {"Authorization": f"JWT {token}"}}}
+    for store, listing in zip(arguments[::2], arguments[1::2]):
+        main(store, Path(listing))

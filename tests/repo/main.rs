@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod defects;
 mod documents;
 mod layers;
 mod migrations;

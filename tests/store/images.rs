@@ -34,6 +34,8 @@ pub fn field(well: &str, index: usize, size: Size, depth: BitDepth) -> FieldSpec
         size,
         depth,
         pixel_size_um: Some(0.65),
+        z_step_um: Some(1.5),
+        time_interval_s: Some(30.0),
     }
 }
 
@@ -321,10 +323,13 @@ fn plates_open_in_zarr_python_and_ome_zarr_py() {
                 if large { &[("B03", 0)][..] } else { &[("B03", 0), ("B03", 1), ("C11", 0), ("AA02", 0)] };
             let mut spec =
                 plate(wells.iter().map(|(well, index)| field(well, *index, size, depth)).collect());
-            // An acquisition that has no field, and small plates without a pixel size.
+            // An acquisition that has no field, and small plates without the sizes of pixels and steps.
             spec.acquisitions.push(AcquisitionSpec { id: 9, name: "empty".into() });
             for field in &mut spec.fields {
-                field.pixel_size_um = field.pixel_size_um.filter(|_| size.area() > 1000);
+                let known = size.area() > 1000;
+                field.pixel_size_um = field.pixel_size_um.filter(|_| known);
+                field.z_step_um = field.z_step_um.filter(|_| known);
+                field.time_interval_s = field.time_interval_s.filter(|_| known);
                 (field.time_points, field.z_planes) = if large { (1, 1) } else { (2, 2) };
             }
             let mut listing = Listing::new();

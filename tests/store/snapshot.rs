@@ -24,6 +24,12 @@ const ROWS: &[&str] = &[
     "insert into acquisitions (plate_id, name, description, created_at, updated_at) values (1, 'a', '', 1, 1)",
     "insert into wells (plate_id, name, description) values (1, 'A01', '{}')",
     "insert into sites (well_id, y, x, height, width) values (1, 0, 0, 1, 1), (1, 0, 1, 1, 1)",
+    "insert into mapobject_types (experiment_id, name, ref_type) values (1, 'Cells', 'Site')",
+    "insert into segmentation_layers (mapobject_type_id, tpoint, zplane) values (1, 0, null)",
+    "insert into mapobjects (mapobject_type_id, site_id, label) values (1, 1, 7), (1, 1, 8)",
+    "insert into segmentations (segmentation_layer_id, site_id, mapobject_id, min_y, min_x, max_y, max_x, centroid_y,
+         centroid_x, is_border, outline)
+     values (1, 1, 1, 0, 0, 1, 1, 0.5, 0.25, true, OUTLINE), (1, 1, 2, 0, 0, 1, 1, 0.5, -0.125, false, null)",
     "insert into cycles (experiment_id, cycle_index) values (1, 0)",
     "insert into channels (experiment_id, name, wavelength, bit_depth) values (1, '1', '1', 16)",
     "insert into channel_images (channel_id, site_id, cycle_id, acquisition_id, tpoint, zplane, field, t_index,
@@ -37,7 +43,11 @@ const ROWS: &[&str] = &[
 ];
 
 async fn run(db: &Db, statement: &str) {
-    let statement = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()));
+    let bytes = match db {
+        Db::Sqlite { .. } => "x'00ff80'",
+        Db::Postgres(_) => "'\\x00ff80'",
+    };
+    let statement = sqlx::raw_sql(AssertSqlSafe(statement.replace("OUTLINE", bytes)));
     match db {
         Db::Sqlite { writer, .. } => statement.execute(writer).await.map(drop).unwrap(),
         Db::Postgres(pool) => statement.execute(pool).await.map(drop).unwrap(),
@@ -64,9 +74,16 @@ async fn contents(db: &Db, schema: &Db) -> BTreeMap<String, Vec<Option<String>>>
     let mut contents = BTreeMap::new();
     for column in texts(schema, columns.to_owned()).await.into_iter().flatten() {
         let (table, name) = column.split_once('.').unwrap();
-        let boolean = ["write_access", "stored"].contains(&name);
-        let name =
-            if boolean { format!("case when {name} then 'true' else 'false' end") } else { name.to_owned() };
+        let name = match (name, db) {
+            ("write_access" | "stored" | "is_border", _) => {
+                format!("case when {name} then 'true' else 'false' end")
+            }
+            ("outline" | "labels", Db::Sqlite { .. }) => {
+                format!("iif({name} is null, null, lower(hex({name})))")
+            }
+            ("outline" | "labels", Db::Postgres(_)) => format!("encode({name}, 'hex')"),
+            _ => name.to_owned(),
+        };
         let values = texts(db, format!("select cast({name} as text) from {table} order by id")).await;
         contents.insert(column, values);
     }
@@ -91,6 +108,7 @@ async fn is_copied_whole(db: &Db, directory: &Path) {
     assert_eq!(found["users.name"], [Some("ann".to_owned()), Some("bob".to_owned())]);
     assert_eq!(found["experiments.name"], [Some("naïve – β".to_owned())]);
     assert_eq!(found["channel_images.stored"], [Some("true".to_owned()), Some("false".to_owned())]);
+    assert_eq!(found["segmentations.outline"], [Some("00ff80".to_owned()), None]);
     assert_eq!(found["tasks.parent_id"], [Some("2".to_owned()), None]);
     assert!(found.len() > 60, "all tables: {:?}", found.keys());
     assert_eq!(copy.problems().await.unwrap(), Vec::<String>::new());

@@ -13,6 +13,7 @@ pub mod contents;
 pub mod databases;
 pub mod made_up_map;
 pub mod objects;
+pub mod open_data;
 pub mod plates;
 pub mod program;
 pub mod python;

@@ -182,7 +182,7 @@ impl MadeUpMap {
         for block in pyramid::blocks(&layout) {
             let report = pyramid::build_block(environment, self.experiment, self.layer, block).await.unwrap();
             total.pixels += report.pixels;
-            total.missing += report.missing;
+            total.missing.extend(report.missing);
         }
         pyramid::build_top(environment, self.experiment, self.layer).await.unwrap();
         let (size, depth) = (layout.size(), layout.depth() as i64);
@@ -198,6 +198,11 @@ impl MadeUpMap {
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
         let url = format!("http://{}/api/experiments/{}/{path}", self.address, self.experiment);
         self.client.request(method, url)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// What the owner gets.
@@ -337,6 +342,8 @@ fn plate_spec(name: &str, acquisition: i64, wells: &[&WellSpec], spec: &MapSpec)
         size: spec.site,
         depth: spec.depth,
         pixel_size_um: None,
+        z_step_um: None,
+        time_interval_s: None,
     };
     PlateSpec {
         name: name.to_owned(),

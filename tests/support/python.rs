@@ -29,11 +29,25 @@ pub fn interpreter() -> Option<PathBuf> {
 ///
 /// # Panics
 /// When the interpreter cannot be started.
-#[allow(clippy::expect_used)]
 pub fn run(interpreter: &Path, script: &str, arguments: &[&Path]) -> (bool, String) {
+    run_with(interpreter, script, arguments, &[])
+}
+
+/// The same with variables set.
+///
+/// # Panics
+/// When the interpreter cannot be started.
+#[allow(clippy::expect_used)]
+pub fn run_with(
+    interpreter: &Path,
+    script: &str,
+    arguments: &[&Path],
+    variables: &[(&str, &str)],
+) -> (bool, String) {
     let output = Command::new(interpreter)
         .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script))
         .args(arguments)
+        .envs(variables.iter().copied())
         .output()
         .expect("the Python interpreter starts");
     let printed = [output.stdout, output.stderr].concat();

@@ -31,6 +31,7 @@ const ACCIDENTS: &[&str] = &[
     "attempts",
     "submission_id",
     "access_token",
+    "url",
 ];
 
 /// What a server holds, a line a thing: where it is, and what it is.
@@ -191,6 +192,8 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
     if alignment.status == 200 {
         lines.add(format!("api {name}/alignment"), essential(alignment.data()).to_string());
     }
+    let listing = client.get(&format!("{path}/zarr/")).await;
+    lines.add(format!("api {name}/zarr"), essential(listing.data()).to_string());
     serve_images(lines, client, &path, name).await;
     serve_objects(lines, client, &path, name).await;
     serve_tiles(lines, client, &path, name, &mut names).await;
@@ -278,7 +281,7 @@ async fn serve_objects(lines: &mut Lines, client: &Client, path: &str, name: &st
     }
 }
 
-/// Lines of all tiles of all layers, without loss.
+/// Lines of all tiles of all layers, without loss, and of the chunks of full resolution as open data.
 async fn serve_tiles(lines: &mut Lines, client: &Client, path: &str, name: &str, names: &mut Names) {
     for channel in list(client, &format!("{path}/channels")).await {
         for layer in channel["layers"].as_array().expect("a list") {
@@ -286,6 +289,9 @@ async fn serve_tiles(lines: &mut Lines, client: &Client, path: &str, name: &str,
             let known = format!("{} t{} z{}", text(&channel, "name"), layer["tpoint"], layer["zplane"]);
             let number = |value: &Value| value.as_u64().expect("a number");
             let max_zoom = number(&layer["max_zoom"]);
+            let zarr = format!("{path}/zarr/layers/{id}.ome.zarr");
+            let document = fetched(client, &format!("{zarr}/zarr.json")).await;
+            lines.add(format!("zarr {name}/{known}"), document);
             for z in 0..=max_zoom {
                 let tiles = |field: &str| {
                     let full = number(&layer["image_size"][field]);
@@ -294,6 +300,10 @@ async fn serve_tiles(lines: &mut Lines, client: &Client, path: &str, name: &str,
                 for (y, x) in (0..tiles("height")).flat_map(|y| (0..tiles("width")).map(move |x| (y, x))) {
                     let tile = format!("{path}/channel_layers/{id}/tiles?z={z}&y={y}&x={x}&format=png");
                     lines.add(format!("tile {name}/{known}/{z}/{y}/{x}"), fetched(client, &tile).await);
+                    if z == max_zoom {
+                        let chunk = format!("{zarr}/0/c/{y}/{x}");
+                        lines.add(format!("zarr {name}/{known}/0/{y}/{x}"), fetched(client, &chunk).await);
+                    }
                 }
             }
             names.layers.insert(id.to_owned(), known);

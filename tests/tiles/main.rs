@@ -7,5 +7,7 @@ mod http;
 mod layout;
 mod naive;
 mod objects;
+mod open_data;
 mod pixels;
+mod static_objects;
 mod vectors;

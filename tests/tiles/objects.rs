@@ -15,7 +15,7 @@ use tm_tests::python;
 use crate::naive;
 
 /// Two plates, an L-shaped well, sites that overlap in x and have gaps in y.
-fn spec() -> MapSpec {
+pub fn spec() -> MapSpec {
     MapSpec {
         site: Size::new(110, 140),
         depth: BitDepth::Eight,
@@ -42,12 +42,17 @@ struct Objects {
     known: BTreeMap<i64, (usize, i64)>,
 }
 
-/// Discs that touch, with holes, cut by cells and the border; and specks that belong together.
+/// Discs that touch, with holes, cut by cells and the border; specks that belong together; and an L whose bounding box
+/// reaches, in plate 2, into a tile that the L itself does not touch.
 fn cells(size: Size, site: usize) -> Vec<Vec<i64>> {
     let value = |y: usize, x: usize| {
         let (row, column) = (y / 27, x / 33);
         let (dy, dx) = ((y % 27) as i64 - 13, (x % 33) as i64 - 16);
         let radius = 8 + (scramble((site * 1000 + row * 100 + column) as u64) % 12) as i64;
+        let upright = (5..41).contains(&y) && (120..123).contains(&x);
+        if upright || ((38..41).contains(&y) && (120..136).contains(&x)) {
+            return 1_500_000_000;
+        }
         match dy * dy + dx * dx {
             distance if distance < 9 => 0,
             distance if distance < radius * radius => (row * 10 + column) as i64 + 1,
@@ -188,7 +193,28 @@ fn filled(geometry: &Value) -> Vec<(usize, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn exact_outlines_of_all_tiles_together_are_the_label_images_and_come_with_the_tiles_they_touch() {
-    let objects = Objects::start(spec()).await;
+    check_exact_outlines(&Objects::start(spec()).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_that_end_where_a_tile_begins_come_with_both() {
+    // Two sites to a tile, each with a frame around it.
+    let positions = (0..3).flat_map(|y| (0..3).map(move |x| (y, x))).collect();
+    let (site, wells) = (Size::new(128, 128), vec![("p", "A01", positions)]);
+    let spec = MapSpec { site, displacement: (0, 0), wells, ..spec() };
+    let framed = |site: usize| {
+        let mut image = cells(Size::new(128, 128), site);
+        for place in 0..128 {
+            for (y, x) in [(0, place), (127, place), (place, 0), (place, 127)] {
+                image[y][x] = 50;
+            }
+        }
+        image
+    };
+    check_exact_outlines(&Objects::start_with(spec, framed).await).await;
+}
+
+async fn check_exact_outlines(objects: &Objects) {
     objects.show().await;
     let (max_zoom, pixels) = (objects.max_zoom().await, objects.pixels());
     let mut seen: BTreeMap<i64, Value> = BTreeMap::new();
@@ -342,61 +368,6 @@ async fn where_there_is_nothing_collections_are_empty() {
     assert_eq!(nothing.headers()[CONTENT_TYPE], "application/vnd.mapbox-vector-tile");
     assert!(nothing.bytes().await.unwrap().is_empty());
     assert!(!objects.tile(z, 0, 0, "").await.is_empty());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn plates_wells_and_sites_are_rectangles_from_the_layout() {
-    let map = MadeUpMap::start(spec()).await;
-    map.build_pyramid().await;
-    let listed: Value = map.get("mapobject_types").await.json().await.unwrap();
-    let offsets = naive::offsets(&map);
-    let rectangle = |(top, left): (usize, usize), (bottom, right): (usize, usize)| {
-        let (top, left, bottom, right) = (top as i64, left as i64, bottom as i64, right as i64);
-        json!([[[right, -top], [left, -top], [left, -bottom], [right, -bottom], [right, -top]]])
-    };
-    let around = |sites: Vec<usize>| {
-        // Wells of this map begin with their first row and column of sites, or have nothing there.
-        let bottom = sites.iter().map(|site| offsets[*site].0 + 110).max().unwrap();
-        let right = sites.iter().map(|site| offsets[*site].1 + 140).max().unwrap();
-        (bottom, right)
-    };
-    let own = |plate: &str, well: &str| {
-        let own = |index: &usize| {
-            map.sites[*index].plate == plate && (well.is_empty() || map.sites[*index].well == well)
-        };
-        (0..map.sites.len()).filter(own).collect::<Vec<_>>()
-    };
-    // Plate 2 lies two spacers below plate 1, which has two rows of wells of two sites.
-    let cell = 2 * 110 + 7;
-    let below = 2 * cell + 60 + 120;
-    let b03 = own("plate 1", "B03");
-    let d04 = own("plate 1", "D04");
-    let sites = offsets.iter().map(|(y, x)| rectangle((*y, *x), (y + 110, x + 140))).collect::<Vec<_>>();
-    let wells = vec![
-        rectangle((0, 0), around(b03)),
-        rectangle(offsets[d04[0]], around(d04)),
-        rectangle((below, 0), around(own("plate 2", "A01"))),
-    ];
-    let plates = vec![
-        rectangle((0, 0), (2 * cell + 60, 2 * (2 * 140 - 9) + 60)),
-        rectangle((below, 0), (below + cell, 2 * 140 - 9)),
-    ];
-    for (name, expected) in [("Plates", plates), ("Sites", sites), ("Wells", wells)] {
-        let kind = listed["data"].as_array().unwrap().iter().find(|kind| kind["name"] == name).unwrap();
-        let layer = kind["layers"][0]["id"].as_str().unwrap();
-        let path = format!("segmentation_layers/{layer}/tiles?z=0&y=0&x=0");
-        let tile: Value = map.get(&path).await.json().await.unwrap();
-        let features = tile["features"].as_array().unwrap();
-        let mut found: Vec<_> =
-            features.iter().map(|feature| feature["geometry"]["coordinates"].to_string()).collect();
-        let mut wanted: Vec<_> = expected.iter().map(Value::to_string).collect();
-        found.sort();
-        wanted.sort();
-        assert_eq!(found, wanted, "{name}");
-        assert!(features.iter().all(|feature| feature["properties"] == json!({"type": name})));
-        let info = map.get(&format!("mapobjects/{}/info", features[0]["id"])).await;
-        assert_eq!(info.json::<Value>().await.unwrap()["data"]["type"], name);
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

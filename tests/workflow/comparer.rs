@@ -108,10 +108,6 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
             "update mapobjects set label = 1 where label = 2",
         ),
         (
-            "update mapobjects set label = -1, mapobject_type_id = 4 where site_id = 1 and label is null",
-            "update mapobjects set label = null, mapobject_type_id = 3 where label = -1",
-        ),
-        (
             "update tasks set state = 'RUNNING' where name = 'corilla_run_0000001'",
             "update tasks set state = 'TERMINATED' where name = 'corilla_run_0000001'",
         ),

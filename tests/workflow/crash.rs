@@ -34,15 +34,15 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// The files that are uploaded, and what is done with them.
-struct Work {
+pub struct Work {
     files: BTreeMap<String, Vec<u8>>,
-    description: Value,
+    pub description: Value,
 }
 
 impl Work {
     /// Two wells of two sites each in two channels, and two cycles, the second of which is shifted; the metadata
     /// file is large enough to come in several parts.
-    fn new(delete: bool) -> Self {
+    pub fn new(delete: bool) -> Self {
         let directory = TempDir::new().unwrap();
         let shifted = |id: &PlaneId, row: usize, column: usize| {
             let by = (id.t as usize - 1) * 2;
@@ -84,7 +84,19 @@ impl Work {
     ///
     /// # Errors
     /// When the server went away.
-    async fn finish(&self, base: &str) -> reqwest::Result<Client> {
+    pub async fn finish(&self, base: &str) -> reqwest::Result<Client> {
+        let (client, experiment) = self.begin(base).await?;
+        let tree = until_over(&client, &experiment).await?;
+        assert_eq!(tree["exitcode"], 0, "{tree:#}");
+        Ok(client)
+    }
+
+    /// Do whatever is not done yet until the workflow is submitted; the values are the client and the path of the
+    /// experiment.
+    ///
+    /// # Errors
+    /// When the server went away.
+    pub async fn begin(&self, base: &str) -> reqwest::Result<(Client, String)> {
         let client = Client::of(base).logged_in(USER, PASSWORD).await?;
         let experiment = json!({
             "name": "experiment",
@@ -104,16 +116,7 @@ impl Work {
             let answer = client.try_send(submit.json(&json!({"description": self.description}))).await?;
             assert_eq!(answer.status, 200, "{:?}", answer.body);
         }
-        let start = Instant::now();
-        loop {
-            let tree = get(&client, &status).await?;
-            if tree["done"] == true {
-                assert_eq!(tree["exitcode"], 0, "{:#}", get(&client, &status.replace('0', "9")).await?);
-                return Ok(client);
-            }
-            assert!(start.elapsed() < PATIENCE, "the workflow hangs: {tree:#}");
-            tokio::time::sleep(PAUSE).await;
-        }
+        Ok((client, experiment))
     }
 
     async fn upload(&self, client: &Client, acquisition: &str) -> reqwest::Result<()> {
@@ -130,7 +133,23 @@ impl Work {
     }
 }
 
-async fn get(client: &Client, path: &str) -> reqwest::Result<Value> {
+/// Wait for the end of the experiment's workflow; the value is its whole tree.
+///
+/// # Errors
+/// When the server went away.
+pub async fn until_over(client: &Client, experiment: &str) -> reqwest::Result<Value> {
+    let start = Instant::now();
+    loop {
+        let tree = get(client, &format!("{experiment}/workflow/status?depth=0")).await?;
+        if tree["done"] == true {
+            return get(client, &format!("{experiment}/workflow/status?depth=9")).await;
+        }
+        assert!(start.elapsed() < PATIENCE, "the workflow hangs: {tree:#}");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+pub async fn get(client: &Client, path: &str) -> reqwest::Result<Value> {
     Ok(client.try_send(client.request(Method::GET, path)).await?.data().clone())
 }
 
@@ -146,14 +165,14 @@ async fn ensure(client: &Client, path: &str, body: &Value) -> reqwest::Result<St
 }
 
 /// A fresh data directory, with a fresh database of the same kind as `like`, and a user in it.
-struct Fresh {
-    program: Program,
+pub struct Fresh {
+    pub program: Program,
     _database: Database,
     _directory: TempDir,
 }
 
 impl Fresh {
-    async fn like(like: &Database) -> Self {
+    pub async fn like(like: &Database) -> Self {
         let directory = TempDir::new().unwrap();
         let database = match like {
             Database::Sqlite => Database::Sqlite,
@@ -169,13 +188,13 @@ impl Fresh {
     }
 
     /// Start the server with a failpoint.
-    fn serve_with(&self, failpoint: &str) -> Serving {
+    pub fn serve_with(&self, failpoint: &str) -> Serving {
         self.program.with(failpoint::VARIABLE, failpoint).serve()
     }
 }
 
 /// What a server holds that did the work, once it has stopped in an orderly way and rows and files agree.
-async fn held(server: Serving, client: &Client, program: &Program) -> Snapshot {
+pub async fn held(server: Serving, client: &Client, program: &Program) -> Snapshot {
     let snapshot = Snapshot::take(client, &program.directory.join("data")).await;
     assert!(server.stop().success());
     program.run(&["check", "--deep"]).succeeds();
@@ -183,7 +202,7 @@ async fn held(server: Serving, client: &Client, program: &Program) -> Snapshot {
 }
 
 /// A run without a disturbance: what it leaves, and the moments it passes through.
-async fn undisturbed(work: &Work, database: &Database) -> (Snapshot, Vec<String>) {
+pub async fn undisturbed(work: &Work, database: &Database) -> (Snapshot, Vec<String>) {
     let fresh = Fresh::like(database).await;
     let trace = fresh.program.directory.join("trace");
     let server = fresh.serve_with(&format!("trace:{}", trace.display()));
@@ -262,11 +281,11 @@ async fn a_server_that_is_asked_to_stop_gives_a_job_that_hangs_back_within_ten_s
 }
 
 /// A generator of numbers that are the same in every run.
-struct Seeded(u64);
+pub struct Seeded(pub u64);
 
 impl Seeded {
     /// A number below `limit`.
-    fn below(&mut self, limit: usize) -> usize {
+    pub fn below(&mut self, limit: usize) -> usize {
         // Knuth's MMIX generator; the high bits are the good ones.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit

@@ -159,3 +159,36 @@ async fn an_8_bit_acquisition_of_6_wells_shows_every_file_in_its_place() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_human_cells_in_three_channels_is_stored_value_by_value() {
+    let Some(directory) = data("human-3-channels") else { return };
+    let app = TestApp::start().await;
+    // No microscope type knows these names; VisiView takes any image, and a pattern says what they mean.
+    let experiment = Experiment::of_microscope(&app, "human", "visiview", 96).await;
+    experiment.upload_directory("plate", "a", &directory).await;
+    let pattern = json!(r"_(?P<w>[A-P]\d{2})f(?P<s>\d{2})(?P<c>d\d)\.");
+    experiment.run(ALL_STAGES, &[("metaconfig", "regex", pattern)]).await;
+    let known = list(&experiment, "channels", &["name", "bit_depth"]).await;
+    assert_eq!(known, [json!(["d0", 8]), json!(["d1", 8]), json!(["d2", 8])]);
+    assert_eq!(list(&experiment, "wells", &["name", "dimensions"]).await, [json!(["D03", [1, 1]])]);
+    let mut different = BTreeSet::new();
+    for channel in ["d0", "d1", "d2"] {
+        let file = directory.join(format!("AS_09125_050116030001_D03f00{channel}.tif"));
+        let mut decoder = tiff::decoder::Decoder::new(fs::File::open(file).unwrap()).unwrap();
+        let (width, height) = decoder.dimensions().unwrap();
+        let tiff::decoder::DecodingResult::U8(pixels) = decoder.read_image().unwrap() else {
+            panic!("8 bit")
+        };
+        let sites = list(&experiment, "sites", &["y", "x", "height", "width"]).await;
+        assert_eq!(sites, [json!([0, 0, height, width])]);
+        let pixels: Vec<u16> = pixels.into_iter().map(u16::from).collect();
+        let query = "plate_name=plate&well_name=D03&well_pos_y=0&well_pos_x=0&tpoint=0&zplane=0";
+        let stored = experiment.image(channel, query).await.expect("an image");
+        assert!(values(&stored) == pixels, "{channel}");
+        different.insert(pixels);
+    }
+    assert_eq!(different.len(), 3, "every channel shows something else");
+    let layers = experiment.layers().await;
+    assert_eq!(layers.iter().map(|layer| layer.channel.as_str()).collect::<Vec<_>>(), ["d0", "d1", "d2"]);
+}

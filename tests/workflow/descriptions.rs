@@ -1,25 +1,10 @@
 //! Workflow descriptions: what is taken, what is refused, and with which words.
-//!
-//! What the original's workflow engine got wrong (numbers of `reference/workflow.md`, section 9.4), and where a test
-//! says what is right now:
-//!
-//! | defect | right now |
-//! |---|---|
-//! | 27 crash without an upstream stage | `a_description_may_leave_out_what_was_done_before` |
-//! | 28 choices and requirements not checked | `a_wrong_value_is_refused_at_upload_with_stage_step_and_argument` |
-//! | 29 stages counted wrongly on resubmission | `resubmitting::a_stage_is_counted_among_the_active_ones` |
-//! | 30 two generations of tasks in one tree | `resubmitting::a_resubmitted_workflow_replaces_the_tasks_…` |
-//! | 31 percent of direct children | `percent_counts_jobs_at_the_leaves_and_weighs_steps_alike` beside `task::tree`, `events` |
-//! | 32 one workflow at a time, and its progress lost | `bad_input::a_second_workflow_is_refused_…`, `failing::a_workflow_of_many_jobs_…`, `restart` |
-//! | 33 fixed memory of init and collect jobs | `failing::what_a_job_asks_for_beyond_the_machine_…` |
-//! | 34 no retries, no rerun of what failed | `failing`, `killing` |
-//! | 39 tasks as pickled objects | `a_job_is_stored_as_text_that_a_later_version_can_read` |
 
 use serde_json::{Value, json};
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::databases::Database;
-use tm_tests::plates::{ALL_STAGES, Experiment, description, nodes};
+use tm_tests::plates::{ALL_STAGES, Experiment, description, description_of, nodes};
 
 tm_tests::on_each_database![
     flavor = "multi_thread";
@@ -27,6 +12,7 @@ tm_tests::on_each_database![
     a_wrong_value_is_refused_at_upload_with_stage_step_and_argument,
     what_the_server_shows_can_be_sent_back_as_it_is,
     a_time_limit_has_many_forms,
+    a_workflow_runs_the_steps_that_are_active_and_counts_the_others_as_done,
     a_description_of_nothing_is_kept_but_not_run,
     a_job_is_stored_as_text_that_a_later_version_can_read,
 ];
@@ -113,6 +99,37 @@ async fn what_the_server_shows_can_be_sent_back_as_it_is(database: Database) {
     extra["stages"][0]["colour"] = json!("blue");
     let message = upload(&experiment, &extra).await.fails(400, "MalformedRequestError");
     assert!(message.contains("`colour`"), "{message}");
+}
+
+async fn a_workflow_runs_the_steps_that_are_active_and_counts_the_others_as_done(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let experiment = Experiment::new(&app).await;
+    experiment.upload("plate", "a", &PlateFiles::new("steps").grid(1, 1)).await;
+    for step in ["metaextract", "metaconfig", "imextract"] {
+        let mut wanted = description(&ALL_STAGES[..1], &[]);
+        for described in wanted["stages"][0]["steps"].as_array_mut().unwrap() {
+            described["active"] = json!(described["name"] == step);
+        }
+        assert_eq!(experiment.submit(&wanted).await.status, 200);
+        let outcome = experiment.wait().await;
+        assert_eq!(outcome.tree["exitcode"], 0, "{step}: {:#?}", outcome.failures);
+        let steps: Vec<_> =
+            nodes(&outcome.tree).into_iter().filter(|node| node["type"] == "WorkflowStep").collect();
+        assert!(steps.len() == 1 && steps[0]["name"] == step, "{steps:#?}");
+    }
+    experiment.run(&ALL_STAGES[1..], &[]).await;
+
+    // What a step needs must be there, if only inactive; where steps need nothing of each other, it need not.
+    let mut lacking = description(&ALL_STAGES[..1], &[]);
+    lacking["stages"][0]["steps"].as_array_mut().unwrap().remove(0);
+    let message = upload(&experiment, &lacking).await.fails(400, "MalformedRequestError");
+    assert!(message.contains("`metaconfig` needs `metaextract` before it"), "{message}");
+    let align = [("align", "ref_cycle", json!(0)), ("align", "ref_wavelength", json!("1"))];
+    let mut free = description_of("multiplexing", &["image_preprocessing"], &align);
+    free["stages"][0]["steps"].as_array_mut().unwrap().reverse();
+    upload(&experiment, &free).await.says("ok");
+    free["stages"][0]["steps"].as_array_mut().unwrap().truncate(1);
+    upload(&experiment, &free).await.says("ok");
 }
 
 async fn a_time_limit_has_many_forms(database: Database) {

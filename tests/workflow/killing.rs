@@ -16,6 +16,7 @@ tm_tests::on_each_database![
     flavor = "multi_thread";
     a_killed_workflow_ends_within_seconds_and_goes_on_with_the_jobs_that_were_left,
     a_workflow_that_was_killed_while_the_server_stopped_ends_as_killed,
+    a_workflow_that_was_killed_between_two_steps_goes_on_with_the_next,
     a_running_job_that_is_killed_or_out_of_time_stops_at_a_safe_point_and_says_so,
 ];
 
@@ -153,6 +154,26 @@ async fn a_workflow_that_was_killed_while_the_server_stopped_ends_as_killed(data
     let ended = experiment.wait().await.tree;
     assert_eq!(ended["exitcode"], 255);
     assert!(nodes(&ended).iter().all(|node| node["state"] == "TERMINATED"), "{ended:#}");
+}
+
+async fn a_workflow_that_was_killed_between_two_steps_goes_on_with_the_next(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let experiment = Experiment::new(&app).await;
+    experiment.upload("plate", "a", &PlateFiles::new("between").grid(1, 1)).await;
+    experiment.run(ALL_STAGES, &[]).await;
+    let again = format!("{}/workflow/resubmit", experiment.path);
+    let only = json!({"failed_only": true});
+    let message = experiment.client.post(&again, &only).await.fails(400, "MalformedRequestError");
+    assert!(message.contains("nothing to run"), "{message}");
+    // As a kill leaves it that comes when corilla has ended and illuminati has no job yet.
+    app.sql("delete from tasks where name like 'illuminati!_%' escape '!'").await;
+    app.sql("update tasks set exitcode = 255 where name in ('illuminati', 'pyramid_creation') or parent_id is null")
+        .await;
+    assert_eq!(experiment.status(0).await["failed"], true);
+    assert_eq!(experiment.client.post(&again, &only).await.status, 200);
+    let tree = experiment.wait().await.tree;
+    assert_eq!(tree["exitcode"], 0);
+    assert!(of_type(&tree, "Job").iter().any(|job| job["name"] == "illuminati_init_0000001"), "{tree:#}");
 }
 
 async fn a_running_job_that_is_killed_or_out_of_time_stops_at_a_safe_point_and_says_so(database: Database) {

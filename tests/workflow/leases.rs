@@ -38,11 +38,11 @@ async fn ends(app: &TestApp, lease: Lease, exitcode: i64) -> bool {
 async fn a_job_has_one_worker_at_a_time() {
     let app = TestApp::start().await;
     let job = job(&app, &Experiment::new(&app).await).await;
-    let first = Lease::claim(app.environment(), job).await.unwrap().expect("nobody has it");
+    let first = Lease::claim(app.environment(), job).await.unwrap().expect("nobody has it").0;
     assert_eq!(first.epoch, 1);
     assert_eq!(Lease::claim(app.environment(), job).await.unwrap(), None);
     first.release(app.environment()).await.unwrap();
-    let second = Lease::claim(app.environment(), job).await.unwrap().expect("it was given back");
+    let second = Lease::claim(app.environment(), job).await.unwrap().expect("it was given back").0;
     assert_eq!(second.epoch, 2);
     assert!(ends(&app, second, 0).await);
     assert_eq!(Lease::claim(app.environment(), job).await.unwrap(), None, "it is over");
@@ -67,13 +67,13 @@ async fn of_many_claims_at_once_one_succeeds() {
 async fn a_silent_worker_loses_the_job_and_changes_nothing_any_more() {
     let app = TestApp::start().await;
     let job = job(&app, &Experiment::new(&app).await).await;
-    let late = Lease::claim(app.environment(), job).await.unwrap().expect("nobody has it");
+    let late = Lease::claim(app.environment(), job).await.unwrap().expect("nobody has it").0;
     app.clock.advance(Duration::from_secs(50));
     assert!(holds(&app, late).await, "a sign of life renews the lease");
     app.clock.advance(Duration::from_secs(50));
     assert_eq!(Lease::claim(app.environment(), job).await.unwrap(), None, "it holds for a minute from then");
     app.clock.advance(Duration::from_secs(11));
-    let new = Lease::claim(app.environment(), job).await.unwrap().expect("the lease ran out");
+    let new = Lease::claim(app.environment(), job).await.unwrap().expect("the lease ran out").0;
     assert!(!holds(&app, late).await);
     assert!(!ends(&app, late, 1).await);
     late.release(app.environment()).await.unwrap();

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::PlateFiles;
-use tm_tests::plates::{ALL_STAGES, Experiment};
+use tm_tests::plates::{ALL_STAGES, Experiment, Layer};
 use tm_tests::python;
 
 use super::naive::{Level, sites, values};
@@ -22,11 +22,18 @@ pub struct Expected {
 }
 
 impl Expected {
-    fn in_store(store: PathBuf) -> Self {
+    /// Nothing in a directory or at a URL, so far.
+    pub fn in_store(store: PathBuf) -> Self {
         Self { store, directory: TempDir::new().unwrap(), entries: Vec::new() }
     }
 
-    fn add(&mut self, array: &str, index: &[i64], width: usize, values: &[u16], bits: u32) {
+    /// The same at another place.
+    pub fn moved_to(self, store: &str) -> Self {
+        Self { store: store.into(), ..self }
+    }
+
+    /// A plane of these values.
+    pub fn add(&mut self, array: &str, index: &[i64], width: usize, values: &[u16], bits: u32) {
         let name = format!("{}.npy", self.entries.len());
         let path = self.directory.path().join(&name);
         let shape = (values.len() / width, width);
@@ -41,6 +48,11 @@ impl Expected {
 
     /// Whether the libraries read exactly this, and what they printed.
     pub fn check(expected: &[Self], interpreter: &Path) -> (bool, String) {
+        Self::check_with_token(expected, interpreter, "")
+    }
+
+    /// The same where some are URLs.
+    pub fn check_with_token(expected: &[Self], interpreter: &Path, token: &str) -> (bool, String) {
         let mut arguments = Vec::new();
         for Self { store, directory, entries } in expected {
             let listing = directory.path().join("listing.json");
@@ -48,7 +60,7 @@ impl Expected {
             arguments.extend([store.clone(), listing]);
         }
         let arguments: Vec<&Path> = arguments.iter().map(PathBuf::as_path).collect();
-        python::run(interpreter, "check_zarr.py", &arguments)
+        python::run_with(interpreter, "check_zarr.py", &arguments, &[("TMSERVER_TEST_TOKEN", token)])
     }
 }
 
@@ -87,6 +99,15 @@ pub async fn expected_plate(
     expected
 }
 
+/// The levels of a layer that shows these files, full resolution first.
+pub fn levels(layer: &Layer, files: &PlateFiles, size: (usize, usize)) -> Vec<Level> {
+    let channel = layer.channel.parse().unwrap();
+    let (z, t) = (layer.zplane as u32 + 1, layer.tpoint as u32 + 1);
+    let mut levels = Level::full(&sites(&[files], channel, z, t), size.0, size.1).pyramid();
+    levels.reverse();
+    levels
+}
+
 /// Process an acquisition and compare plate and layers with its files.
 async fn opens_and_equals_the_files(files: &PlateFiles, size: (usize, usize), bits: u32) {
     let Some(python) = python::interpreter() else { return };
@@ -98,11 +119,8 @@ async fn opens_and_equals_the_files(files: &PlateFiles, size: (usize, usize), bi
     for layer in experiment.layers().await {
         let store = format!("{}/layers/{}.ome.zarr", experiment.directory().display(), layer.id);
         let mut expected = Expected::in_store(store.into());
-        let channel = layer.channel.parse().unwrap();
-        let (z, t) = (layer.zplane as u32 + 1, layer.tpoint as u32 + 1);
-        let levels = Level::full(&sites(&[files], channel, z, t), size.0, size.1).pyramid();
         // Full resolution is not stored a second time.
-        for (halvings, level) in levels.iter().rev().enumerate().skip(1) {
+        for (halvings, level) in levels(&layer, files, size).iter().enumerate().skip(1) {
             expected.add(&halvings.to_string(), &[], level.width, level.values(), bits);
         }
         all.push(expected);

@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tm_tests::app::TestApp;
 use tm_tests::contents::files_below;
@@ -72,6 +72,16 @@ fn write(directory: &Path, name: &str, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
+/// What a field image says of its steps in time, channel, z, y and x.
+fn scale_of(experiment: &Experiment<'_>, field: &str) -> Value {
+    let files = files_below(&experiment.directory());
+    let end = format!("{field}/zarr.json");
+    let (_, image) = files.iter().find(|(path, _)| path.ends_with(&end)).expect("an image");
+    let image: Value = serde_json::from_slice(image).unwrap();
+    image["attributes"]["ome"]["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"]
+        .clone()
+}
+
 const ND: &str = "\"NDInfoFile\", Version 1.0\r\n\"DoStage\", TRUE\r\n\"NStagePositions\", 4\r\n\
     \"Stage1\", \"row:B,column:3,site:1\"\r\n\"Stage2\", \"row:B,column:3,site:2\"\r\n\
     \"Stage3\", \"row:C,column:4,site:3\"\r\n\"Stage4\", \"row:C,column:4,site:4\"\r\n\
@@ -107,6 +117,7 @@ async fn a_visiview_set_of_stacks_is_stored_plane_by_plane_and_projected() {
             }
         }
     }
+    assert_eq!(scale_of(&experiment, "B/03/0"), json!([1.0, 1.0, 0.5, 1.0, 1.0]), "the step of the .nd file");
 
     let projected = [grid.as_slice(), &[("metaconfig", "mip", json!(true))]].concat();
     experiment.run(&["image_conversion"], &projected).await;
@@ -118,12 +129,14 @@ async fn a_visiview_set_of_stacks_is_stored_plane_by_plane_and_projected() {
         assert!(values(&stored) == brightest, "{well} {x} projected");
         assert!(experiment.image("2-488_GFP", &place(well, x, 1)).await.is_none(), "one plane is left");
     }
+    assert_eq!(scale_of(&experiment, "B/03/0"), json!([1.0, 1.0, 1.0, 1.0, 1.0]), "a projection has no step");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ome_tiff_is_stored_by_its_dimensions_with_names_colours_and_pixel_size() {
     const OME: &str = "<OME><Image ID=\"Image:0\"><Pixels DimensionOrder=\"XYCZT\" SizeZ=\"3\" SizeC=\"2\" \
-        SizeT=\"2\" PhysicalSizeX=\"0.25\"><Channel Name=\"DAPI\" Color=\"65535\"/><Channel Name=\"GFP\"/>\
+        SizeT=\"2\" PhysicalSizeX=\"0.25\" PhysicalSizeZ=\"500\" PhysicalSizeZUnit=\"nm\" TimeIncrement=\"2.5\" \
+        TimeIncrementUnit=\"min\"><Channel Name=\"DAPI\" Color=\"65535\"/><Channel Name=\"GFP\"/>\
         <TiffData/></Pixels></Image></OME>";
     let directory = TempDir::new().unwrap();
     let planes: Vec<_> = (0..12).map(|plane| pixels(plane, plane)).collect();
@@ -143,12 +156,13 @@ async fn an_ome_tiff_is_stored_by_its_dimensions_with_names_colours_and_pixel_si
     }
     let files = files_below(&experiment.directory());
     let (_, image) = files.iter().find(|(path, _)| path.ends_with("B/03/0/zarr.json")).expect("an image");
-    let ome = serde_json::from_slice::<serde_json::Value>(image).unwrap()["attributes"]["ome"].take();
+    let ome = serde_json::from_slice::<Value>(image).unwrap()["attributes"]["ome"].take();
     let channels = &ome["omero"]["channels"];
     assert_eq!((&channels[0]["label"], &channels[0]["color"]), (&json!("DAPI"), &json!("0000FF")));
     assert_eq!((&channels[1]["label"], &channels[1]["color"]), (&json!("GFP"), &json!("FFFFFF")));
-    let scale = &ome["multiscales"][0]["datasets"][0]["coordinateTransformations"][0]["scale"];
-    assert_eq!(scale, &json!([1.0, 1.0, 1.0, 0.25, 0.25]));
+    assert_eq!(scale_of(&experiment, "B/03/0"), json!([150.0, 1.0, 0.5, 0.25, 0.25]));
+    let axes = &ome["multiscales"][0]["axes"];
+    assert_eq!((&axes[0]["unit"], &axes[2]["unit"]), (&json!("second"), &json!("micrometer")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,17 +49,24 @@ pub async fn check(config: Config, args: CheckArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Open a data directory that is there already.
+/// Open a data directory that is there already, for a command that computes no pixels: no GPU is woken up.
 ///
 /// # Errors
 /// When there is none: a command that only looks must not make one.
 pub async fn open_existing(config: Config) -> anyhow::Result<Environment> {
+    open_to_compute(&Config { backend: BackendChoice::Cpu, ..config }).await
+}
+
+/// The same for a command that computes pixels.
+///
+/// # Errors
+/// When there is no data directory.
+pub async fn open_to_compute(config: &Config) -> anyhow::Result<Environment> {
     let data = DataDir::new(&config.data_dir);
     std::fs::read_dir(data.root())
         .with_context(|| format!("there is no data directory at {}", data.root().display()))?;
     if config.database_url.is_none() && !data.database().exists() {
         bail!("there is no database in the data directory {}", data.root().display());
     }
-    // No pixels are computed here, so no GPU is woken up.
-    Ok(Environment::open(&Config { backend: BackendChoice::Cpu, ..config }).await?)
+    Ok(Environment::open(config).await?)
 }

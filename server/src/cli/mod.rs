@@ -10,6 +10,7 @@ mod backup;
 mod check;
 pub mod demo;
 mod engine;
+mod export;
 mod job;
 mod process;
 mod progress;
@@ -93,6 +94,12 @@ enum Command {
     /// `tmserver serve --data-dir DIR` runs on it. It always holds an embedded database, also of data that are in
     /// PostgreSQL. Exit status 1 means that there is no copy, or that it has problems that the data directory has.
     Backup(backup::BackupArgs),
+    /// Write an experiment as OME-Zarr with plain names, also while a server runs
+    ///
+    /// Complete plates, and layers with all levels, full resolution included: ordinary directories that napari,
+    /// Fractal and every other NGFF tool open without a server. Nothing is changed. The export appears whole or not at
+    /// all. Exit status 1 means that there is none, or that images which should be in it are missing: each is named.
+    Export(export::ExportArgs),
     /// Compare the database with the files, also while a server runs
     ///
     /// Prints a line for every problem: files that are missing, damaged or of the wrong size, and, if no server
@@ -161,6 +168,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
         Command::Process(args) => block_on(&config, process::process(config.clone(), args)),
         Command::User(command) => block_on(&config, user::user(config.clone(), command)),
         Command::Backup(args) => block_on(&config, backup::backup(config.clone(), args)),
+        Command::Export(args) => block_on(&config, export::export(config.clone(), args)),
         Command::Check(args) => block_on(&config, check::check(config.clone(), args)),
         Command::Job(command) => block_on(&config, job::job(config.clone(), command)),
         Command::Engine(command) => engine::engine(&config, &command),

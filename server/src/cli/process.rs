@@ -65,15 +65,15 @@ pub struct ProcessArgs {
 /// Import the files, run the workflow, report.
 pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
     // Everything that can be wrong with the arguments is said before anything is made.
-    let sources = sources(args.plate.as_deref(), args.source_dir.as_deref(), &args.acquisitions)?;
+    let microscope = microscopes::find(&args.microscope).ok_or_else(|| {
+        let known: Vec<_> = microscopes::ALL.iter().map(|microscope| microscope.name()).collect();
+        anyhow!("unknown microscope type {}; known are {}", args.microscope, known.join(", "))
+    })?;
+    let sources = sources(microscope, args.plate.as_deref(), args.source_dir.as_deref(), &args.acquisitions)?;
     let description = match &args.workflow {
         Some(path) => Some(read_description(path)?),
         None => None,
     };
-    if microscopes::find(&args.microscope).is_none() {
-        let known: Vec<_> = microscopes::ALL.iter().map(|microscope| microscope.name()).collect();
-        bail!("unknown microscope type {}; known are {}", args.microscope, known.join(", "));
-    }
     let limit = config.max_upload_bytes;
     let lock = DataLock::take(&config)?;
     let app = App::open(config, lock.last_stop()).await?;

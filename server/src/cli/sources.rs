@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use anyhow::{Context, anyhow, bail};
 
+use crate::microscopes::MicroscopeType;
+use crate::resources::file::folders::files_of;
+
 /// Name of the acquisition that a directory without one becomes.
 const ONLY: &str = "acquisition";
 
@@ -42,7 +45,7 @@ pub struct Source {
     pub acquisition: String,
     /// Where its files lie.
     pub directory: PathBuf,
-    /// Their names.
+    /// Their names, with the folders of the microscope's own.
     pub names: Vec<String>,
 }
 
@@ -51,6 +54,7 @@ pub struct Source {
 /// # Errors
 /// When a plate or every directory is missing, two have one name, or a directory cannot be read or holds no files.
 pub fn sources(
+    microscope: &dyn MicroscopeType,
     plate: Option<&str>,
     directory: Option<&Path>,
     named: &[NamedSource],
@@ -72,7 +76,7 @@ pub fn sources(
             plate: plate.to_owned(),
             acquisition: acquisition.clone(),
             directory: directory.clone(),
-            names: file_names(directory)?,
+            names: file_names(directory, microscope)?,
         });
     }
     if sources.is_empty() {
@@ -81,21 +85,12 @@ pub fn sources(
     Ok(sources)
 }
 
-/// The names of the files in a directory, without hidden ones.
-fn file_names(directory: &Path) -> anyhow::Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))?;
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_file() && !name.starts_with('.') {
-            names.push(name);
-        }
-    }
-    names.sort();
-    if names.is_empty() {
+/// The names of the files in a directory, and in the folders that the microscope makes in it.
+fn file_names(directory: &Path, microscope: &dyn MicroscopeType) -> anyhow::Result<Vec<String>> {
+    let found = files_of(directory, microscope, |_| true)
+        .with_context(|| format!("cannot read {}", directory.display()))?;
+    if found.is_empty() {
         bail!("there are no files in {}", directory.display());
     }
-    Ok(names)
+    Ok(found.into_iter().map(|file| file.name).collect())
 }

@@ -39,6 +39,8 @@ pub enum ErrorKind {
     Integrity,
     /// 413: the body is larger than configured.
     PayloadTooLarge,
+    /// 416: the range lies beyond the end.
+    RangeNotSatisfiable,
     /// 500: the server's fault.
     InternalServer,
     /// 503: the server is stopping, or has too much to do.
@@ -61,6 +63,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => "MethodNotAllowedError",
             Self::Integrity => "IntegrityError",
             Self::PayloadTooLarge => "PayloadTooLargeError",
+            Self::RangeNotSatisfiable => "RangeNotSatisfiableError",
             Self::InternalServer => "InternalServerError",
             Self::ServiceUnavailable => "ServiceUnavailableError",
             Self::InsufficientStorage => "InsufficientStorageError",
@@ -80,6 +83,7 @@ impl ErrorKind {
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::Integrity => StatusCode::CONFLICT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::InternalServer => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ServiceUnavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::InsufficientStorage => StatusCode::INSUFFICIENT_STORAGE,

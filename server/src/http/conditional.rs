@@ -1,17 +1,18 @@
 //! Response headers that several resources need: ETag and Content-Disposition.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, HeaderValue};
 
 use crate::error::{ApiError, ApiResult};
 
-/// A strong ETag: a hash of the content, in quotes.
-pub fn etag_of(content: &[u8]) -> String {
+/// Strong ETag of bytes: a hash of them, in quotes.
+pub fn etag_of(bytes: &[u8]) -> Arc<str> {
     let mut hasher = DefaultHasher::new();
-    content.hash(&mut hasher);
-    format!("\"{:016x}\"", hasher.finish())
+    bytes.hash(&mut hasher);
+    format!("\"{:016x}\"", hasher.finish()).into()
 }
 
 /// Whether the client's `If-None-Match` holds this ETag (quotes included).

@@ -15,6 +15,10 @@ pub struct HeaderFacts {
     pub pages: Vec<PageFacts>,
     /// Edge of a pixel in the specimen, in µm.
     pub pixel_size_um: Option<f64>,
+    /// Distance of focal planes, in µm.
+    pub z_step_um: Option<f64>,
+    /// Time from one time point to the next, in seconds.
+    pub time_interval_s: Option<f64>,
 }
 
 /// What is said about one page. Numbers count from 1.
@@ -86,5 +90,5 @@ fn meta_morph(description: &str) -> Result<HeaderFacts, String> {
         Ok(())
     })?;
     let pixel_size_um = pixel.filter(|_| calibrated && micrometres);
-    Ok(HeaderFacts { pages: vec![facts], pixel_size_um })
+    Ok(HeaderFacts { pages: vec![facts], pixel_size_um, ..HeaderFacts::default() })
 }

@@ -2,7 +2,8 @@
 //! focal planes as folders. There are no metadata files.
 //!
 //! File names are `<stem>_<well>[_s<site>][_w<wavelength>]<GUID>.tif`, in folders `TimePoint_<t>/` and `ZStep_<z>/`
-//! where there are several (a linked directory brings them along). Thumbnails, `_thumb` before the GUID, are no images.
+//! where there are several: a linked directory brings them along, and a file that is copied has them before its name
+//! (`TimePoint_1_ZStep_2_<stem>…`). Thumbnails, `_thumb` before the GUID, are no images.
 //! Stage positions and pixel size are in the files' headers; without them a grid needs layout arguments.
 //!
 //! A file outside the `ZStep_` folders beside files inside them is the projection that the instrument made: left
@@ -30,7 +31,10 @@ const METADATA_PATTERN: &str = r"[^\s\S]";
 
 static NAMES: LazyLock<NamePattern> = LazyLock::new(|| NamePattern::built_in(IMAGE_PATTERN));
 static FOLDER: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"^(?i:(TimePoint)|ZStep)_([0-9]{1,9})$").expect("the pattern is valid"));
+    LazyLock::new(|| Regex::new(r"^(?i:TimePoint|ZStep)_[0-9]{1,9}$").expect("the pattern is valid"));
+/// A folder before a name: followed by `/`, or by `_` where the name is one that can be stored.
+static FOLDER_BEFORE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^(?i:(TimePoint)|ZStep)_([0-9]{1,9})[/_]").expect("the pattern is valid"));
 
 impl MicroscopeType for MetaMorph {
     fn name(&self) -> &'static str {
@@ -85,8 +89,9 @@ impl MicroscopeType for MetaMorph {
 /// What a name says, with time point and focal plane from the folders before it.
 fn with_folders(pattern: &NamePattern, name: &str) -> Result<Option<NameFields>, PlanError> {
     let Some(mut fields) = pattern.read(name)? else { return Ok(None) };
-    for folder in name.split('/') {
-        let Some(found) = FOLDER.captures(folder) else { continue };
+    let mut rest = name;
+    while let Some(found) = FOLDER_BEFORE.captures(rest) {
+        rest = &rest[found[0].len()..];
         let number = found[2].parse().ok();
         match found.get(1) {
             Some(_) => fields.t = fields.t.or(number),

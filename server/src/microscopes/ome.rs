@@ -2,7 +2,7 @@
 //!
 //! Schema 2016-06 and its elders (<https://docs.openmicroscopy.org/ome-model/6.3.1/ome-tiff/specification.html>);
 //! what is read is which page of which file shows which channel, focal plane and time point, channel names
-//! and colours, pixel size, stage positions, and wells. An index along an axis of length 1 says nothing:
+//! and colours, sizes of pixels and steps, stage positions, and wells. An index along an axis of length 1 says nothing:
 //! files that hold one plane each all call it the first. Stage positions in the unit "reference frame" count
 //! as µm; y points down.
 
@@ -47,6 +47,8 @@ struct Image {
     order: [Axis; 3],
     size: [u32; 3],
     pixel_um: Option<f64>,
+    z_step_um: Option<f64>,
+    interval_s: Option<f64>,
     channels: Vec<Channel>,
     blocks: Vec<Block>,
     /// Stage positions x, y, z by indices z, c, t.
@@ -107,7 +109,7 @@ impl Document {
     /// `own` is the file that the document lies in: it is meant where no file is named.
     pub fn by_file(&self, own: Option<&str>) -> HashMap<String, HeaderFacts> {
         let own = own.map(base_name);
-        let mut pages: HashMap<&str, (BTreeMap<usize, PageFacts>, Option<f64>)> = HashMap::new();
+        let mut pages: HashMap<&str, (BTreeMap<usize, PageFacts>, HeaderFacts)> = HashMap::new();
         // Images without TiffData follow each other in the file.
         let mut next = 0;
         let mut left = MAX_PLANES;
@@ -126,7 +128,10 @@ impl Document {
                     left -= 1;
                     next = next.max(page + 1);
                     of_file.0.insert(page, self.facts(image, plane, number));
-                    of_file.1 = of_file.1.or(image.pixel_um);
+                    let whole = &mut of_file.1;
+                    whole.pixel_size_um = whole.pixel_size_um.or(image.pixel_um);
+                    whole.z_step_um = whole.z_step_um.or(image.z_step_um);
+                    whole.time_interval_s = whole.time_interval_s.or(image.interval_s);
                 }
             }
         }
@@ -136,9 +141,7 @@ impl Document {
         };
         pages
             .into_iter()
-            .map(|(file, (pages, pixel_size_um))| {
-                (file.to_string(), HeaderFacts { pages: listed(pages), pixel_size_um })
-            })
+            .map(|(file, (pages, whole))| (file.to_string(), HeaderFacts { pages: listed(pages), ..whole }))
             .collect()
     }
 
@@ -275,6 +278,8 @@ impl Reading {
             self.image.size[axis] = number(element, name)?.unwrap_or(1_u32).max(1);
         }
         self.image.pixel_um = length(element, "PhysicalSizeX").filter(|size| *size > 0.0);
+        self.image.z_step_um = length(element, "PhysicalSizeZ").filter(|step| *step > 0.0);
+        self.image.interval_s = duration(element, "TimeIncrement").filter(|interval| *interval > 0.0);
         Ok(())
     }
 
@@ -315,6 +320,21 @@ fn length(element: &Element, name: &str) -> Option<f64> {
         "mm" => 1e3,
         "cm" => 1e4,
         "m" => 1e6,
+        _ => 1.0,
+    };
+    Some(value * factor).filter(|value| value.is_finite())
+}
+
+/// An attribute as a time in seconds by its unit; `None` too where it is no number.
+fn duration(element: &Element, name: &str) -> Option<f64> {
+    let value: f64 = element.attribute(name)?.parse().ok()?;
+    let factor = match element.attribute(&format!("{name}Unit")).unwrap_or("s") {
+        "ns" => 1e-9,
+        "µs" => 1e-6,
+        "ms" => 1e-3,
+        "min" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
         _ => 1.0,
     };
     Some(value * factor).filter(|value| value.is_finite())

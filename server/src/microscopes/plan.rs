@@ -160,6 +160,10 @@ pub struct AcquisitionPlan {
     pub plate: Option<PlateShape>,
     /// Size of a pixel in the specimen in µm, if metadata give one.
     pub pixel_size_um: Option<f64>,
+    /// Distance of focal planes in µm, if metadata give one; none with projection.
+    pub z_step_um: Option<f64>,
+    /// Time from one time point to the next in seconds, if metadata give one.
+    pub time_interval_s: Option<f64>,
     /// Size of all sites.
     pub size: SiteSize,
     /// Bits per pixel of all planes: 8 or 16.
@@ -223,6 +227,8 @@ pub fn plan_acquisition(
     records.warnings.extend(described.warnings);
     records.pixel_size_um =
         records.pixel_size_um.or_else(|| summary::pixel_size(images, &mut records.warnings));
+    records.z_step_um = records.z_step_um.or_else(|| summary::z_step(images, &mut records.warnings));
+    let time_interval_s = summary::time_interval(images, &mut records.warnings);
     let page = common_page(&records.planes)?;
     fill_gaps(&mut records.planes, &mut records.warnings);
     check_plate(&records.planes, records.plate, options.plate_format, &mut records.warnings)?;
@@ -268,6 +274,8 @@ pub fn plan_acquisition(
         title: records.title,
         plate: records.plate,
         pixel_size_um: records.pixel_size_um,
+        z_step_um: records.z_step_um.filter(|_| !options.mip),
+        time_interval_s,
         size: SiteSize { height: page.height, width: page.width },
         bit_depth: page.bit_depth,
         channels: summary::channels(&channels, planes, &records.channels),

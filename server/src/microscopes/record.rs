@@ -106,6 +106,8 @@ pub struct AcquisitionRecords {
     pub plate: Option<PlateShape>,
     /// Size of a pixel in the specimen, in µm.
     pub pixel_size_um: Option<f64>,
+    /// Distance of focal planes, in µm.
+    pub z_step_um: Option<f64>,
     /// Channels that metadata say more about, by name.
     pub channels: BTreeMap<String, ChannelDetails>,
     /// One entry per plane, in natural order of file names.

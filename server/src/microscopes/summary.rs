@@ -6,17 +6,37 @@ use super::error::Names;
 use super::plan::{FieldSource, ImageFile, PlaneKey, PlannedChannel, PlannedWell, channel_of};
 use super::record::{ChannelDetails, PlaneRecord, Provenance};
 
-/// The pixel size that all headers share, if any of them states one.
+/// The pixel size in µm that all headers share, if any of them states one.
 pub fn pixel_size(images: &[ImageFile], warnings: &mut Vec<String>) -> Option<f64> {
-    /// Sizes this close (as a share) are the same.
+    shared(images, |image| image.header.pixel_size_um, ("pixel sizes", "µm"), warnings)
+}
+
+/// The distance of focal planes in µm that all headers share, if any of them states one.
+pub fn z_step(images: &[ImageFile], warnings: &mut Vec<String>) -> Option<f64> {
+    shared(images, |image| image.header.z_step_um, ("distances of focal planes", "µm"), warnings)
+}
+
+/// The time between time points in seconds that all headers share, if any of them states one.
+pub fn time_interval(images: &[ImageFile], warnings: &mut Vec<String>) -> Option<f64> {
+    shared(images, |image| image.header.time_interval_s, ("times between time points", "s"), warnings)
+}
+
+/// The value that all headers share which state one; else none, and a warning.
+fn shared(
+    images: &[ImageFile],
+    pick: fn(&ImageFile) -> Option<f64>,
+    (what, unit): (&str, &str),
+    warnings: &mut Vec<String>,
+) -> Option<f64> {
+    /// Values this close (as a share) are the same.
     const SAME: f64 = 0.001;
-    let mut sizes = images.iter().filter_map(|image| Some((image, image.header.pixel_size_um?)));
-    let (_, first) = sizes.next()?;
-    match sizes.find(|(_, size)| (size - first).abs() > SAME * first) {
+    let mut stated = images.iter().filter_map(|image| Some((image, pick(image)?)));
+    let (_, first) = stated.next()?;
+    match stated.find(|(_, value)| (value - first).abs() > SAME * first) {
         None => Some(first),
-        Some((image, size)) => {
+        Some((image, value)) => {
             warnings.push(format!(
-                "image files state different pixel sizes, {first} µm and {size} µm ({}): none is used",
+                "image files state different {what}, {first} {unit} and {value} {unit} ({}): none is used",
                 image.name
             ));
             None

@@ -31,3 +31,4 @@ pub mod vector_tile;
 pub mod viewer;
 pub mod well;
 pub mod workflow;
+pub mod zarr;

@@ -32,6 +32,19 @@ pub enum StorageError {
         /// Bytes that stay free.
         reserve: u64,
     },
+    /// The disk has less room than is needed: make room, then try again.
+    #[error(
+        "no space left: about {} MB are needed, {} MB are free and {} MB are kept in reserve",
+        bytes / 1_000_000, free / 1_000_000, reserve / 1_000_000
+    )]
+    Room {
+        /// Bytes that are needed, about.
+        bytes: u64,
+        /// Free bytes.
+        free: u64,
+        /// Bytes that stay free.
+        reserve: u64,
+    },
     /// The pixels or parameters given do not fit: fix the call.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -44,7 +57,7 @@ impl StorageError {
     /// Whether the disk or the quota is full: nothing half-written is left, and a retry may help later.
     pub fn is_storage_full(&self) -> bool {
         match self {
-            Self::Reserve { .. } => true,
+            Self::Reserve { .. } | Self::Room { .. } => true,
             Self::Io(error) => is_full(error),
             Self::NotFound { .. } | Self::Corrupt { .. } | Self::Engine(_) => false,
         }

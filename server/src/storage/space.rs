@@ -41,6 +41,18 @@ impl Space {
         if free < self.reserve { Err(StorageError::Reserve { free, reserve: self.reserve }) } else { Ok(()) }
     }
 
+    /// Check that `bytes` can be written without touching the reserve.
+    ///
+    /// # Errors
+    /// [`StorageError::Room`] when less is free, [`StorageError::Io`] when the file system does not say.
+    pub fn check_room(&self, bytes: u64) -> Result<()> {
+        let (free, reserve) = (free_bytes(&self.directory)?, self.reserve);
+        if free.saturating_sub(reserve) < bytes {
+            return Err(StorageError::Room { bytes, free, reserve });
+        }
+        Ok(())
+    }
+
     /// A source that fails once there is less free than the reserve; looked at every 64 MB.
     pub fn watch<S>(&self, source: S) -> Watched<S> {
         Watched { source, space: self.clone(), unchecked: 0 }

@@ -80,6 +80,18 @@ impl WorkflowDescription {
     /// # Errors
     /// A sentence that names the offending part and what was wanted.
     pub fn parse(value: &Value) -> Result<Self, String> {
+        Self::read(value, true)
+    }
+
+    /// Read what [`active`](Self::active) left of a description: steps may lack those that they need.
+    ///
+    /// # Errors
+    /// As for [`parse`](Self::parse).
+    pub fn parse_active(value: &Value) -> Result<Self, String> {
+        Self::read(value, false)
+    }
+
+    fn read(value: &Value, whole: bool) -> Result<Self, String> {
         let object = value.as_object().ok_or("the description must be an object with `type` and `stages`")?;
         check_keys("the description", object, &["type", "stages"])?;
         let type_name = text(object, "type").ok_or("the description needs a `type`")?;
@@ -111,7 +123,7 @@ impl WorkflowDescription {
                 }
             }
             described.push(name);
-            parsed.extend(StageDescription::parse(stage_type, stage)?);
+            parsed.extend(StageDescription::parse(stage_type, stage, whole)?);
         }
         Ok(Self { kind, stages: parsed })
     }
@@ -171,7 +183,7 @@ impl StageDescription {
     }
 
     /// `None` for an inactive stage all of whose steps this version does not have.
-    fn parse(stage_type: &'static StageType, value: &Value) -> Result<Option<Self>, String> {
+    fn parse(stage_type: &'static StageType, value: &Value, whole: bool) -> Result<Option<Self>, String> {
         let name = stage_type.name;
         let active = flag(value, "active").map_err(|error| format!("stage `{name}`: {error}"))?;
         let mode = match value.get("mode") {
@@ -210,8 +222,8 @@ impl StageDescription {
             if described.contains(&step_name) {
                 return Err(format!("step `{step_name}` is described twice"));
             }
-            let missing = stage_type.steps[..position].iter().find(|needed| !described.contains(needed));
-            if let Some(needed) = missing {
+            let needed = if whole && stage_type.in_order { &stage_type.steps[..position] } else { &[] };
+            if let Some(needed) = needed.iter().find(|needed| !described.contains(needed)) {
                 return Err(format!("step `{step_name}` needs `{needed}` before it in stage `{name}`"));
             }
             described.push(step_name);

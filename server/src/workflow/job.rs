@@ -29,6 +29,9 @@ pub const FAILURE: i64 = 1;
 /// How often a job is tried again after failures that may pass: of the disk, of the database, panics.
 pub const RETRIES: i64 = 2;
 
+/// How many workers in a row may vanish while they run a job before it counts as the cause and is not run again.
+pub const LOST_WORKERS: i64 = 3;
+
 /// How long to wait before trying the database again, at first and at most.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// See [`FIRST_PAUSE`].
@@ -207,10 +210,13 @@ pub async fn run(environment: &Environment, task: i64, terms: Terms<'_>) -> Resu
     let experiment = experiments::find(&mut tx, stored.experiment_id).await?;
     drop(tx);
     let started = environment.now();
-    let Some(lease) = Lease::claim(environment, task).await? else {
+    let Some((lease, lost)) = Lease::claim(environment, task).await? else {
         return Err(if kill.is_cancelled() { Halt::Killed } else { Halt::LeaseLost });
     };
     failpoint::reached(&format!("{} claimed", stored.name));
+    if lost > 0 {
+        tracing::warn!(job = %stored.name, experiment = stored.experiment_id, lost, "the last worker of a job vanished");
+    }
 
     let job: Result<Job, Failure> = serde_json::from_str(stored.job.as_deref().unwrap_or_default())
         .map_err(|error| Failure::lasting(format!("internal error: job description: {error}")));
@@ -224,6 +230,11 @@ pub async fn run(environment: &Environment, task: i64, terms: Terms<'_>) -> Resu
             reason: format!("the log cannot be written: {error}"),
             may_pass: true,
         })?;
+        if lost >= LOST_WORKERS {
+            let failure = Failure::lasting(why_given_up(lost));
+            log.failed(&failure.reason);
+            return Err(failure);
+        }
         execute(environment, &stored, job?, experiment, lease, log, job_stop.clone()).await
     };
     let outcome = tokio::select! {
@@ -245,6 +256,14 @@ pub async fn run(environment: &Environment, task: i64, terms: Terms<'_>) -> Resu
     let ended = record(environment, &stored, lease, &outcome, started, terms).await?;
     failpoint::reached(&format!("{} ended", stored.name));
     Ok(ended)
+}
+
+/// Why a job is not run any more that ended whatever ran it.
+fn why_given_up(lost: i64) -> String {
+    format!(
+        "the process died while it ran this job, {lost} times in a row (out of memory, perhaps): it is not run again \
+         by itself; see to the cause, or give its step less to do at once, and submit again"
+    )
 }
 
 /// The log of a job: a new one, or the one of an attempt before, which says why there is another.

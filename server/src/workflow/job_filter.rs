@@ -83,6 +83,7 @@ mod tests {
             cpu_time: None,
             memory: None,
             attempts: 0,
+            lost: 0,
             reason: None,
             created_at: 0,
             updated_at: 0,

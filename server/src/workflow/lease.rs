@@ -25,16 +25,17 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Claim a job; `None` when it is over or somebody else has it.
+    /// Claim a job; `None` when it is over or somebody else has it. With the claim comes the number of workers that
+    /// had the job before, one after the other, and gave no account of it: their processes died, or they hung.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn claim(environment: &Environment, task: i64) -> Result<Option<Self>> {
+    pub async fn claim(environment: &Environment, task: i64) -> Result<Option<(Self, i64)>> {
         let now = environment.now();
         let mut tx = environment.db.write().await?;
-        let epoch = queries::claim_job(&mut tx, task, now, until(now)).await?;
+        let claimed = queries::claim_job(&mut tx, task, now, until(now)).await?;
         tx.commit().await?;
-        Ok(epoch.map(|epoch| Self { task, epoch }))
+        Ok(claimed.map(|(epoch, lost)| (Self { task, epoch }, lost)))
     }
 
     /// Whether the claim still holds; if so nobody else can take the job before the transaction ends.

@@ -62,6 +62,8 @@ pub struct Task {
     /// How often a worker began it.
     #[sqlx(rename = "epoch")]
     pub attempts: i64,
+    /// How many workers in a row vanished while they ran it.
+    pub lost: i64,
     /// Why it failed the last time.
     pub reason: Option<String>,
     /// Microseconds since 1970.
@@ -324,6 +326,7 @@ mod tests {
             cpu_time: None,
             memory: None,
             attempts: 1,
+            lost: 0,
             reason: None,
             created_at: 0,
             updated_at: 0,

@@ -5,8 +5,10 @@
 pub struct StageType {
     /// Name on the wire.
     pub name: &'static str,
-    /// Names of its steps, in the order in which they need each other.
+    /// Names of its steps.
     pub steps: &'static [&'static str],
+    /// Whether every step needs those before it; otherwise their order is free.
+    pub in_order: bool,
     /// Stages that must come before it.
     pub after: &'static [&'static str],
 }
@@ -17,18 +19,26 @@ const fn stages(preprocessing: &'static [&'static str]) -> [StageType; 4] {
         StageType {
             name: "image_conversion",
             steps: &["metaextract", "metaconfig", "imextract"],
+            in_order: true,
             after: &[],
         },
-        StageType { name: "image_preprocessing", steps: preprocessing, after: &["image_conversion"] },
+        StageType {
+            name: "image_preprocessing",
+            steps: preprocessing,
+            in_order: false,
+            after: &["image_conversion"],
+        },
         StageType {
             name: "pyramid_creation",
             steps: &["illuminati"],
+            in_order: false,
             after: &["image_conversion", "image_preprocessing"],
         },
         // Known, so that descriptions written for it are understood; its step is not part of this version.
         StageType {
             name: "image_analysis",
             steps: &["jterator"],
+            in_order: false,
             after: &["image_conversion", "image_preprocessing"],
         },
     ]

@@ -283,7 +283,8 @@ impl Walk {
         let jobs = self.subtasks(phase).await?;
         self.set_state(phase.id, TaskState::Running).await?;
         let mut failures = jobs.iter().filter(|job| job.exitcode.is_some_and(|code| code != SUCCESS)).count();
-        let waiting: Vec<i64> = jobs.iter().filter(|job| job.exitcode.is_none()).map(|job| job.id).collect();
+        let waiting =
+            jobs.iter().filter(|job| job.exitcode.is_none()).map(|job| (job.id, job.lost > 0)).collect();
         failures += self.run_jobs(waiting, needs).await?;
         let exitcode = match (failures, jobs.as_slice()) {
             (0, _) => SUCCESS,
@@ -295,8 +296,8 @@ impl Walk {
         Ok(exitcode)
     }
 
-    /// Run jobs, as many at once as there is room for; the value is how many failed.
-    async fn run_jobs(&self, jobs: Vec<i64>, needs: Needs) -> std::result::Result<usize, Halt> {
+    /// Run jobs, as many at once as there is room for, each alone that says so; the value is how many failed.
+    async fn run_jobs(&self, jobs: Vec<(i64, bool)>, needs: Needs) -> std::result::Result<usize, Halt> {
         let mut failures = 0;
         let mut halt = None;
         let mut waiting = jobs.into_iter();
@@ -304,10 +305,10 @@ impl Walk {
         loop {
             while halt.is_none()
                 && running.len() < QUEUED_JOBS
-                && let Some(job) = waiting.next()
+                && let Some((job, alone)) = waiting.next()
             {
                 let walk = self.clone();
-                running.spawn(async move { walk.run_job(job, needs).await });
+                running.spawn(async move { walk.run_job(job, needs, alone).await });
             }
             match running.join_next().await {
                 None => break,
@@ -324,15 +325,11 @@ impl Walk {
     }
 
     /// Run a job, again if a failure may pass; the value is its exit code.
-    async fn run_job(&self, task: i64, needs: Needs) -> std::result::Result<i64, Halt> {
+    async fn run_job(&self, task: i64, needs: Needs, alone: bool) -> std::result::Result<i64, Halt> {
         loop {
             self.set_state(task, TaskState::Submitted).await?;
-            let kill = self.kill.clone();
-            let times = match self
-                .executor
-                .execute(Order { task, submission: self.submission, needs, kill })
-                .await?
-            {
+            let (submission, kill) = (self.submission, self.kill.clone());
+            let times = match self.executor.execute(Order { task, submission, needs, alone, kill }).await? {
                 Ended::With(exitcode) => return Ok(exitcode),
                 Ended::ToTryAgain(times) => times,
             };
@@ -373,7 +370,7 @@ fn needs_of(arguments: &Arguments) -> Needs {
 /// The plan of a submission as stored.
 fn plan_of(description: &str) -> std::result::Result<WorkflowDescription, String> {
     let value: Value = serde_json::from_str(description).map_err(|error| error.to_string())?;
-    WorkflowDescription::parse(&value)
+    WorkflowDescription::parse_active(&value)
 }
 
 /// Tasks with the parts of the plan they stand for: both are in the plan's order.

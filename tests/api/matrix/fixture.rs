@@ -122,6 +122,7 @@ impl Fixture {
         store_image(app, [&experiment, &plate, &acquisition].map(|id| id.parse().unwrap()), &field).await;
 
         let children = BTreeMap::from([
+            ("zarr", format!("plates/{plate}.ome.zarr/zarr.json")),
             ("plates", plate),
             ("acquisitions", acquisition),
             ("acquisitions without files", without_files),
@@ -191,6 +192,8 @@ async fn store_image(app: &TestApp, [experiment, plate, acquisition]: [i64; 3], 
             size,
             depth: BitDepth::Sixteen,
             pixel_size_um: None,
+            z_step_um: None,
+            time_interval_s: None,
         }],
     };
     create_plate(&path, &spec).unwrap();

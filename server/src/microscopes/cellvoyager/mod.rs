@@ -101,7 +101,8 @@ impl MicroscopeType for CellVoyager {
         let detail = files.detail.map(|(_, detail)| detail).unwrap_or_default();
         let plate = detail.rows.zip(detail.columns).map(|(rows, columns)| PlateShape { rows, columns });
         let channels = protocol(metadata, &planes, &mut warnings);
-        Ok(AcquisitionRecords { title: detail.title, plate, pixel_size_um, channels, planes, warnings })
+        let title = detail.title;
+        Ok(AcquisitionRecords { title, plate, pixel_size_um, channels, planes, warnings, z_step_um: None })
     }
 }
 

@@ -81,15 +81,18 @@ fn two_sites_in_a_row_and_two_channels_are_as_written_out() {
 
 #[test]
 fn folders_are_time_points_and_focal_planes() {
-    let mut images = Vec::new();
-    for t in [1, 2, 10] {
-        for z in 1..=3 {
-            images.push(image(&format!("TimePoint_{t}/ZStep_{z}/set_C07_s1_w1{GUID}.tif")));
+    // Linked, and under the names that copied files are stored by.
+    for end in ["/", "_"] {
+        let mut images = Vec::new();
+        for t in [1, 2, 10] {
+            for z in 1..=3 {
+                images.push(image(&format!("TimePoint_{t}{end}ZStep_{z}{end}set_C07_s1_w1{GUID}.tif")));
+            }
         }
+        let plan = plan(&images, &options());
+        assert_eq!((plan.time_points, plan.z_planes, plan.planes.len()), (3, 3, 9));
+        assert!(plan.planes[8].sources[0].file.starts_with(&format!("TimePoint_10{end}ZStep_3")));
     }
-    let plan = plan(&images, &options());
-    assert_eq!((plan.time_points, plan.z_planes, plan.planes.len()), (3, 3, 9));
-    assert!(plan.planes[8].sources[0].file.starts_with("TimePoint_10/ZStep_3/"));
     assert!(MetaMorph.is_folder("TimePoint_1") && MetaMorph.is_folder("ZStep_12"));
     assert!(
         !["ZStep_", "x", "TimePoint_1x", "..", "TimePoint_1/..", ""]

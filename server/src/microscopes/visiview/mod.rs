@@ -87,6 +87,7 @@ impl MicroscopeType for VisiView {
                 let channels = Channels::of(nd);
                 said = describe(nd, &channels, &parts, images);
                 records.channels = channels.details(nd);
+                records.z_step_um = nd.z_step_um;
                 records.warnings.extend(missing(file, nd, &parts));
                 records.warnings.extend(other_depth(file, nd, &parts, images));
                 channels

@@ -40,6 +40,8 @@ pub struct NdFile {
     pub is_time_series: bool,
     /// Number of focal planes, if stated; 1 without `DoZSeries`.
     pub z_steps: Option<u32>,
+    /// Distance of focal planes in µm, if stated and there are several.
+    pub z_step_um: Option<f64>,
 }
 
 /// A channel.
@@ -92,9 +94,9 @@ impl NdFile {
         };
         let is_time_series = entries.flag("DoTimelapse", false)?;
         let time_points = entries.number("NTimePoints")?.filter(|_| is_time_series);
-        let z_steps = match entries.flag("DoZSeries", false)? {
-            true => entries.number("NZSteps")?,
-            false => Some(1),
+        let (z_steps, z_step_um) = match entries.flag("DoZSeries", false)? {
+            true => (entries.number("NZSteps")?, entries.length("ZStepSize")),
+            false => (Some(1), None),
         };
         Ok(Self {
             waves,
@@ -104,6 +106,7 @@ impl NdFile {
             time_points: time_points.unwrap_or(1).max(1),
             is_time_series,
             z_steps,
+            z_step_um,
         })
     }
 
@@ -176,6 +179,12 @@ impl Entries {
             Some("FALSE") => Ok(false),
             Some(_) => Err(format!("\"{key}\", {}: wanted TRUE or FALSE", self.0[key])),
         }
+    }
+
+    /// A length other than 0, with point or comma; steps downwards are negative. Nothing where it is no number.
+    fn length(&self, key: &str) -> Option<f64> {
+        let value: f64 = self.text(key)?.replace(',', ".").parse().ok()?;
+        Some(value.abs()).filter(|value| value.is_finite() && *value > 0.0)
     }
 
     fn number(&self, key: &str) -> Result<Option<u32>, String> {

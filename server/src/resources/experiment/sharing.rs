@@ -108,14 +108,21 @@ pub async fn unshare(
     Ok(experiment)
 }
 
-/// The experiment with this id, or else the only one with this name.
-async fn find(tx: &mut Tx, text: &str) -> Result<Experiment, ShareError> {
+/// The experiment with this id, or else the only one with this name, or the one that `OWNER/NAME` names.
+///
+/// # Errors
+/// [`ShareError::UnknownExperiment`] and [`ShareError::Ambiguous`].
+pub async fn find(tx: &mut Tx, text: &str) -> Result<Experiment, ShareError> {
     if let Ok(id) = text.parse()
         && let Some(experiment) = queries::find(tx, id).await?
     {
         return Ok(experiment);
     }
     let mut found = queries::named(tx, text).await?;
+    if found.is_empty() && text.contains('/') {
+        found = queries::all(tx).await?;
+        found.retain(|experiment| format!("{}/{}", experiment.user_name, experiment.name) == text);
+    }
     match found.len() {
         0 => Err(ShareError::UnknownExperiment(text.to_owned())),
         1 => Ok(found.remove(0)),

@@ -188,7 +188,7 @@ pub async fn link_directory(
     let directory = linking::absolute(&body.path)?;
     let ids = ids(&app, &user, &path, Access::Write).await?;
     let microscope = microscope(&app, ids.0).await?;
-    linking::link(&app.environment, &app.config.import_roots, ids, microscope, directory).await?;
+    linking::link(&app.environment, ids, microscope, directory).await?;
     Ok(ok())
 }
 

@@ -1,18 +1,18 @@
 //! Files that lie on the server already: an acquisition is linked to their directory instead of having them
 //! uploaded. Nothing is copied, and nothing there is ever changed or deleted.
 //!
-//! Only directories below the configured import roots can be linked, whatever links lead out of them. Folders that the
-//! microscope type makes itself ([`MicroscopeType::is_folder`]) are entered, two deep at most; their files are named
-//! with the folder, as `TimePoint_1/ZStep_2/x.tif`. Other folders are left alone.
+//! Only directories below the configured import roots can be linked, whatever links lead out of them; jobs ask again
+//! when they read. Files in folders of the microscope's own ([`folders`](super::folders)) are named with the folder,
+//! as `TimePoint_1/ZStep_2/x.tif`.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folders::{self, Found};
 use super::{FileError, FileKind, queries};
 use crate::environment::Environment;
 use crate::microscopes::MicroscopeType;
 use crate::resources::acquisition::queries as acquisitions;
+use crate::storage::{ImportError, ImportRoots};
 use crate::store::StoreError;
 
 /// Why a directory was not linked.
@@ -29,6 +29,15 @@ pub enum LinkError {
     Occupied(String),
 }
 
+impl From<ImportError> for LinkError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Outside { .. } => Self::Outside(error.to_string()),
+            ImportError::Unreadable { .. } => Self::Directory(error.to_string()),
+        }
+    }
+}
+
 /// What [`link`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkReport {
@@ -36,16 +45,6 @@ pub struct LinkReport {
     pub files: usize,
     /// How many others lie there.
     pub ignored: usize,
-}
-
-/// How deep folders of a microscope type lie in each other.
-const MAX_DEPTH: usize = 2;
-
-/// A file of the directory.
-struct Found {
-    /// Path within the directory.
-    name: String,
-    size: u64,
 }
 
 /// The directory that a client names.
@@ -68,12 +67,11 @@ pub fn absolute(path: &str) -> Result<PathBuf, LinkError> {
 /// [`FileError::Link`] says what is wrong with the directory, [`FileError::UnknownAcquisition`].
 pub async fn link(
     environment: &Environment,
-    import_roots: &[PathBuf],
     (experiment, acquisition): (i64, i64),
     microscope: &'static dyn MicroscopeType,
     path: PathBuf,
 ) -> Result<LinkReport, FileError> {
-    let roots = import_roots.to_vec();
+    let roots = environment.import_roots.clone();
     let (directory, found) = tokio::task::spawn_blocking(move || list(&roots, &path, microscope))
         .await
         .map_err(|panic| StoreError::Corrupt(format!("listing a directory failed: {panic}")))??;
@@ -116,55 +114,19 @@ pub async fn link(
     Ok(report)
 }
 
-/// The directory at `path` without links in its name, and the files in it and in the microscope's folders: no hidden
-/// ones, nothing that a link takes from outside the import roots.
+/// The directory at `path` without links in its name, and its files: nothing that a link takes from outside the
+/// import roots.
 fn list(
-    import_roots: &[PathBuf],
+    import_roots: &ImportRoots,
     path: &Path,
     microscope: &dyn MicroscopeType,
 ) -> Result<(String, Vec<Found>), LinkError> {
-    let outside = || {
-        LinkError::Outside(match import_roots {
-            [] => "no directory can be linked: the setting `import_roots` names none".to_owned(),
-            _ => format!("{} is not below an import root of this server", path.display()),
-        })
-    };
-    let roots: Vec<PathBuf> = import_roots.iter().filter_map(|root| root.canonicalize().ok()).collect();
-    let below = |path: &Path| roots.iter().any(|root| path.starts_with(root));
-    let unreadable = |error: io::Error| {
-        // Whether something exists elsewhere is none of the caller's business.
-        if import_roots.iter().chain(&roots).any(|root| path.starts_with(root)) {
-            LinkError::Directory(format!("{} cannot be read: {error}", path.display()))
-        } else {
-            outside()
-        }
-    };
-    let directory = path.canonicalize().map_err(unreadable)?;
-    if !below(&directory) {
-        return Err(outside());
-    }
+    let directory = import_roots.resolve(path)?;
     let name = directory.to_str().ok_or_else(|| {
         LinkError::Directory(format!("the name of {} is not valid UTF-8", directory.display()))
     })?;
-    let mut found = Vec::new();
-    let mut folders = vec![(directory.clone(), String::new(), 0)];
-    while let Some((folder, prefix, depth)) = folders.pop() {
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            // A link that leads nowhere, or out of the import roots, is no file.
-            let Ok(real) = entry.path().canonicalize() else { continue };
-            let Ok(metadata) = real.metadata() else { continue };
-            if name.starts_with('.') || !below(&real) {
-                continue;
-            }
-            if metadata.is_file() {
-                found.push(Found { name: format!("{prefix}{name}"), size: metadata.len() });
-            } else if metadata.is_dir() && depth < MAX_DEPTH && microscope.is_folder(&name) {
-                folders.push((entry.path(), format!("{prefix}{name}/"), depth + 1));
-            }
-        }
-    }
-    found.sort_by(|a, b| a.name.cmp(&b.name));
+    let roots = import_roots.real();
+    let found = folders::files_of(&directory, microscope, |real| roots.hold(real))
+        .map_err(|source| ImportError::Unreadable { path: path.to_owned(), source })?;
     Ok((name.to_owned(), found))
 }

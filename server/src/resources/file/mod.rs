@@ -11,6 +11,7 @@
 //!
 //! A name that is both image and metadata has a row of each kind and one file; both rows change together.
 
+pub mod folders;
 pub mod handlers;
 pub mod linking;
 pub mod queries;

@@ -8,7 +8,7 @@ mod window;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-pub use window::{WindowParts, WindowPlan};
+pub use window::{Absence, MissingImage, WindowParts, WindowPlan};
 
 use tm_engine::image::GreyPlane;
 use tm_engine::kernels::alignment::Residues;

@@ -1,7 +1,10 @@
 //! SQL of channel images and illumination statistics.
 
+use std::collections::BTreeMap;
+
 use super::{PlaneNames, StoredPlane};
 use crate::resources::layer::StatisticsFile;
+use crate::resources::layer::maps::FieldPlanes;
 use crate::storage::images::PlaneIndex;
 use crate::store::{Result, StoreError, Tx, execute, fetch_all, fetch_optional};
 
@@ -86,6 +89,54 @@ pub async fn planes_of_well(
     Ok(planes)
 }
 
+/// The planes of a field image of a well, each with whether its pixels are stored.
+pub async fn planes_of_field(tx: &mut Tx, plate: i64, well: &str, field: &str) -> Result<FieldPlanes> {
+    // See `planes_of_well` for the kind of join.
+    let rows = fetch_all!(
+        tx,
+        (i64, i64, i64, bool),
+        "select t_index, c_index, z_index, stored
+         from wells
+         cross join sites
+         cross join channel_images
+         where wells.plate_id = $1
+             and wells.name = $2
+             and sites.well_id = wells.id
+             and channel_images.site_id = sites.id
+             and channel_images.field = $3",
+        plate,
+        well,
+        field
+    )?;
+    rows.into_iter().map(|(t, c, z, stored)| Ok((plane_index(plate, [t, c, z])?, stored))).collect()
+}
+
+/// The planes of every field image of a plate.
+pub async fn planes_of_plate(tx: &mut Tx, plate: i64) -> Result<BTreeMap<String, FieldPlanes>> {
+    let rows = fetch_all!(
+        tx,
+        (String, i64, i64, i64, bool),
+        "select field, t_index, c_index, z_index, stored
+         from acquisitions
+         join channel_images on channel_images.acquisition_id = acquisitions.id
+         where acquisitions.plate_id = $1",
+        plate
+    )?;
+    let mut fields: BTreeMap<String, FieldPlanes> = BTreeMap::new();
+    for (field, t, c, z, stored) in rows {
+        let at = plane_index(plate, [t, c, z])?;
+        fields.entry(field).or_default().insert(at, stored);
+    }
+    Ok(fields)
+}
+
+fn plane_index(plate: i64, [t, c, z]: [i64; 3]) -> Result<PlaneIndex> {
+    let index = |value: i64| {
+        usize::try_from(value).map_err(|_| StoreError::Corrupt(format!("plane of a field of plate {plate}")))
+    };
+    Ok(PlaneIndex { t: index(t)?, c: index(c)?, z: index(z)? })
+}
+
 /// The plane of a channel that these names mean; `None` when an experiment has none such.
 pub async fn find_plane(
     tx: &mut Tx,
@@ -123,6 +174,26 @@ pub async fn find_plane(
         names.cycle,
         names.tpoint,
         names.zplane
+    )?;
+    row.map(StoredPlane::try_from).transpose()
+}
+
+/// One of the planes of a channel, stored or not; `None` when it has none.
+pub async fn plane_of_channel(tx: &mut Tx, channel: i64) -> Result<Option<StoredPlane>> {
+    let row = fetch_optional!(
+        tx,
+        PlaneRow,
+        concat!(
+            "select ",
+            plane_columns!(),
+            " from channel_images
+         join acquisitions on acquisitions.id = channel_images.acquisition_id
+         join plates on plates.id = acquisitions.plate_id
+         where channel_images.channel_id = $1
+         order by channel_images.tpoint, channel_images.zplane
+         limit 1"
+        ),
+        channel
     )?;
     row.map(StoredPlane::try_from).transpose()
 }

@@ -1,5 +1,6 @@
 //! A window of a layer: which images it is made of, their pixels, and what is made of them.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -24,11 +25,36 @@ use crate::storage::images::{OpenImages, PlaneIndex};
 pub struct WindowPlan {
     depth: BitDepth,
     parts: Vec<PlannedPart>,
-    missing: usize,
+    missing: BTreeSet<MissingImage>,
+}
+
+/// A site that stays black.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MissingImage {
+    /// Row id of the site.
+    pub site: i64,
+    /// Why there is no image of it.
+    pub why: Absence,
+}
+
+/// Why there is no image of a site in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
+pub enum Absence {
+    /// No file shows it.
+    #[error("no image file shows it")]
+    Unplanned,
+    /// It was planned, and is not stored.
+    #[error("its pixels are not stored; the log of imextract says why")]
+    NotStored,
+    /// It was stored.
+    #[error("its pixels are gone from the disk; run imextract again")]
+    Gone,
 }
 
 #[derive(Debug)]
 struct PlannedPart {
+    /// Row id of the site that it shows.
+    site: i64,
     plate: PathBuf,
     field: String,
     index: PlaneIndex,
@@ -131,15 +157,19 @@ struct Images<'a> {
 }
 
 impl Images<'_> {
-    /// The image of a site; nothing while its pixels are not stored.
-    async fn find(&mut self, site: PlacedSite) -> Result<Option<PlacedImage>, MapError> {
+    /// The image of a site, or why there is none.
+    async fn find(&mut self, site: PlacedSite) -> Result<Result<PlacedImage, Absence>, MapError> {
         let source = &self.view.source;
         let planes = match self.well.take() {
             Some((id, planes)) if id == site.well_id => planes,
             _ => self.environment.maps.planes(self.environment, source, site.well_id).await?,
         };
         let found = planes.binary_search_by_key(&site.id, |plane| plane.site_id).ok();
-        let plane = found.map(|found| planes[found].clone()).filter(|plane| plane.stored);
+        let plane = match found.map(|found| planes[found].clone()) {
+            Some(plane) if plane.stored => Ok(plane),
+            Some(_) => Err(Absence::NotStored),
+            None => Err(Absence::Unplanned),
+        };
         self.well = Some((site.well_id, planes));
         Ok(plane.map(|plane| PlacedImage {
             plate: plane.plate_images(self.environment, source.experiment_id),
@@ -154,8 +184,8 @@ impl Images<'_> {
 pub struct WindowParts {
     depth: BitDepth,
     parts: Vec<WindowPart>,
-    /// Sites of the window whose pixels are not stored.
-    pub missing: usize,
+    /// Sites of the window whose pixels are not there.
+    pub missing: BTreeSet<MissingImage>,
 }
 
 #[derive(Debug)]
@@ -174,7 +204,7 @@ impl WindowPlan {
     /// # Errors
     /// When the database fails.
     pub async fn new(environment: &Environment, view: &LayerView, window: Rect) -> Result<Self, MapError> {
-        let mut plan = Self { depth: view.source.depth, parts: Vec::new(), missing: 0 };
+        let mut plan = Self { depth: view.source.depth, parts: Vec::new(), missing: BTreeSet::new() };
         let Some(layout) = &view.layout else { return Ok(plan) };
         let shifts = environment.maps.shifts(environment, &view.source).await?;
         let mut images = Images { environment, view, shifts: &shifts, well: None };
@@ -182,9 +212,9 @@ impl WindowPlan {
             let area = overlap(site.rect.into(), window.into());
             let own = images.find(site).await?;
             let bare = match &own {
-                Some(own) => rest(area, own.area),
-                None => {
-                    plan.missing += 1;
+                Ok(own) => rest(area, own.area),
+                Err(why) => {
+                    plan.missing.insert(MissingImage { site: site.id, why: *why });
                     Vec::new()
                 }
             };
@@ -193,12 +223,12 @@ impl WindowPlan {
                     if other.well_id != site.well_id || other.id == site.id {
                         continue;
                     }
-                    if let Some(other) = images.find(other).await? {
+                    if let Ok(other) = images.find(other).await? {
                         plan.add(&other, overlap(other.area, strip), window);
                     }
                 }
             }
-            if let Some(own) = own {
+            if let Ok(own) = own {
                 plan.add(&own, overlap(own.area, area), window);
             }
         }
@@ -211,6 +241,7 @@ impl WindowPlan {
         let inside = |from: i64, to: i64| usize::try_from(from - to).unwrap_or_default();
         let [window_y, window_x] = [window.y, window.x].map(|edge| i64::try_from(edge).unwrap_or(i64::MAX));
         self.parts.push(PlannedPart {
+            site: image.plane.site_id,
             plate: image.plate.clone(),
             field: image.plane.field.clone(),
             index: image.plane.index,
@@ -229,11 +260,13 @@ impl WindowPlan {
             parts: Vec::with_capacity(self.parts.len()),
             missing: self.missing,
         };
-        for PlannedPart { plate, field, index, within, place } in self.parts {
+        for PlannedPart { site, plate, field, index, within, place } in self.parts {
             let opened = images.get_field(&plate, &field);
             match or_absent(opened.and_then(|field| field.read_window(index, within)))? {
                 Some(pixels) => read.parts.push(WindowPart { pixels, within, place }),
-                None => read.missing += 1,
+                None => {
+                    read.missing.insert(MissingImage { site, why: Absence::Gone });
+                }
             }
         }
         Ok(read)
@@ -268,6 +301,22 @@ impl WindowParts {
                 let levels = engine.build_levels(size, &placements, Filter::Mean, levels)?;
                 levels.into_iter().map(GreyPlane::from).collect()
             }
+        })
+    }
+
+    /// Correct and place: full resolution at the stored depth.
+    ///
+    /// # Errors
+    /// When the correction is of another size than the sites.
+    pub fn compose(
+        &self,
+        engine: &Engine,
+        size: Size,
+        correction: Option<&Correction>,
+    ) -> Result<GreyPlane, EngineError> {
+        Ok(match self.depth {
+            BitDepth::Eight => engine.compose(size, &self.placements(as_u8, correction)?)?.into(),
+            BitDepth::Sixteen => engine.compose(size, &self.placements(as_u16, correction)?)?.into(),
         })
     }
 

@@ -3,6 +3,7 @@
 //! Everything here is bounded, and either immutable, checked against the database whenever it is
 //! used, or at most [`FRESH_FOR`] old. Other processes may change the database at any time.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,8 @@ use super::{LayerSource, MapError, StatisticsFile, queries};
 use crate::environment::Environment;
 use crate::resources::alignment::{Shifts, queries as alignments};
 use crate::resources::image::{StoredPlane, queries as images};
+use crate::resources::plate::Plate;
+use crate::storage::images::PlaneIndex;
 use crate::storage::statistics;
 
 /// How old what is known about a layer and its planes may be.
@@ -32,7 +35,7 @@ const CORRECTION_BYTES: u64 = 1 << 29;
 
 /// What a layout was made from: when none of this changed, neither did the layout.
 ///
-/// Sites are replaced only together with the images of their plate, whose generation then changes; sites that
+/// Sites come and change only together with the images of their plate, whose generation then changes; sites that
 /// are deleted take all layers with them, and [`Maps::forget`] follows.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LayoutKey {
@@ -69,14 +72,15 @@ pub struct LayerView {
     pub version: u64,
 }
 
-/// Which planes: those of one layer in one well.
+/// Which planes: those of one layer in one well. Wells and channels outlive their planes; layers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct WellKey {
-    channel: i64,
-    tpoint: i64,
-    zplane: i64,
+    layer: i64,
     well: i64,
 }
+
+/// The planes of a field image, each with whether its pixels are stored.
+pub type FieldPlanes = BTreeMap<PlaneIndex, bool>;
 
 /// The caches; cheap to clone.
 #[derive(Debug, Clone)]
@@ -84,6 +88,7 @@ pub struct Maps {
     layouts: Cache<i64, (Arc<LayoutKey>, Arc<MapLayout>)>,
     layers: Cache<i64, Arc<LayerView>>,
     wells: Cache<WellKey, Arc<[StoredPlane]>>,
+    fields: Cache<(i64, i64, String), Arc<FieldPlanes>>,
     corrections: Cache<i64, Arc<Correction>>,
     alignments: Cache<i64, Arc<Shifts>>,
 }
@@ -91,6 +96,7 @@ pub struct Maps {
 impl Default for Maps {
     fn default() -> Self {
         let planes = |_: &WellKey, planes: &Arc<[StoredPlane]>| 1 + planes.len() as u32;
+        let of_field = |_: &(i64, i64, String), planes: &Arc<FieldPlanes>| 1 + planes.len() as u32;
         let bytes = |_: &i64, correction: &Arc<Correction>| {
             u32::try_from(correction.size().area() * 2 * size_of::<f32>()).unwrap_or(u32::MAX)
         };
@@ -99,6 +105,7 @@ impl Default for Maps {
             layouts: Cache::new(LAYOUTS),
             layers: Cache::builder().max_capacity(LAYERS).time_to_live(FRESH_FOR).build(),
             wells: Cache::builder().max_capacity(PLANES).weigher(planes).time_to_live(FRESH_FOR).build(),
+            fields: Cache::builder().max_capacity(PLANES).weigher(of_field).time_to_live(FRESH_FOR).build(),
             corrections: Cache::builder().max_capacity(CORRECTION_BYTES).weigher(bytes).build(),
             alignments: Cache::builder().max_capacity(SHIFTS).weigher(shifts).build(),
         }
@@ -111,6 +118,7 @@ impl Maps {
         self.layouts.invalidate(&experiment).await;
         self.layers.invalidate_all();
         self.wells.invalidate_all();
+        self.fields.invalidate_all();
     }
 
     /// The map of an experiment as it is now.
@@ -198,8 +206,8 @@ impl Maps {
         source: &LayerSource,
         well: i64,
     ) -> Result<Arc<[StoredPlane]>, MapError> {
-        let LayerSource { channel_id: channel, tpoint, zplane, .. } = *source;
-        let key = WellKey { channel, tpoint, zplane, well };
+        let LayerSource { id: layer, channel_id: channel, tpoint, zplane, .. } = *source;
+        let key = WellKey { layer, well };
         if let Some(planes) = self.wells.get(&key).await {
             return Ok(planes);
         }
@@ -208,6 +216,30 @@ impl Maps {
             images::planes_of_well(&mut tx, channel, tpoint, zplane, well).await?.into();
         if planes.iter().all(|plane| plane.stored) {
             self.wells.insert(key, planes.clone()).await;
+        }
+        Ok(planes)
+    }
+
+    /// The planes of a field image of a well (see [`crate::storage::images::field_path`]), at most [`FRESH_FOR`] old.
+    /// While some are not stored yet, they are asked for every time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn planes_of_field(
+        &self,
+        environment: &Environment,
+        plate: &Plate,
+        well: &str,
+        field: &str,
+    ) -> Result<Arc<FieldPlanes>, MapError> {
+        let key = (plate.id, plate.image_generation, field.to_owned());
+        if let Some(planes) = self.fields.get(&key).await {
+            return Ok(planes);
+        }
+        let mut tx = environment.db.read().await?;
+        let planes = Arc::new(images::planes_of_field(&mut tx, plate.id, well, field).await?);
+        if !planes.is_empty() && planes.values().all(|stored| *stored) {
+            self.fields.insert(key, planes.clone()).await;
         }
         Ok(planes)
     }

@@ -21,7 +21,7 @@ use tm_engine::image::{Rect, Size};
 use super::layout::{LayoutError, MapLayout};
 use super::{LayerSource, MapError};
 use crate::environment::Environment;
-use crate::resources::image::{WindowPlan, correction_of};
+use crate::resources::image::{MissingImage, WindowPlan, correction_of};
 use crate::storage::images::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 use crate::storage::{StorageError, atomic};
 
@@ -42,17 +42,17 @@ pub struct Block {
 }
 
 /// What a block was made of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BlockReport {
     /// Pixels of full resolution that were composed.
     pub pixels: usize,
-    /// Sites of the block whose pixels are not stored; they stay black.
-    pub missing: usize,
+    /// Sites of the block that stay black.
+    pub missing: BTreeSet<MissingImage>,
 }
 
 impl Block {
     /// The pixels of the map that it covers; less than a block at the lower and right edge.
-    fn window(self, map: Size) -> Rect {
+    pub fn window(self, map: Size) -> Rect {
         let (y, x) = (self.y * BLOCK_PX, self.x * BLOCK_PX);
         let (height, width) = (map.height.saturating_sub(y), map.width.saturating_sub(x));
         Rect::new(y, x, Size::new(height.min(BLOCK_PX), width.min(BLOCK_PX)))

@@ -1,4 +1,4 @@
-//! Encoded tiles in memory.
+//! Encoded tiles in memory, and with them what else is rendered of full resolution.
 
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -31,23 +31,44 @@ pub struct EncodedTile {
 impl EncodedTile {
     /// A tile from its encoded bytes.
     pub fn new(bytes: Bytes, settled: bool) -> Self {
-        let etag = etag_of(&bytes).into();
+        let etag = etag_of(&bytes);
         Self { bytes, etag, settled }
     }
 }
 
-/// Everything that decides what a tile of either kind looks like.
+/// Everything that decides what a chunk of a layer's full resolution holds: 256×256 values at the stored depth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ChunkKey {
+    /// Row id of the layer.
+    pub layer: i64,
+    /// Version of the layer's view.
+    pub version: u64,
+    /// Row of the chunk.
+    pub y: usize,
+    /// Column of the chunk.
+    pub x: usize,
+}
+
+/// Everything that decides what is kept: tiles as people see them, and chunks as programs read them, in one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CacheKey {
     /// A raster tile.
     Raster(TileKey),
     /// A vector tile.
     Vector(Box<VectorKey>),
+    /// A chunk of full resolution.
+    Chunk(ChunkKey),
 }
 
 impl From<TileKey> for CacheKey {
     fn from(key: TileKey) -> Self {
         Self::Raster(key)
+    }
+}
+
+impl From<ChunkKey> for CacheKey {
+    fn from(key: ChunkKey) -> Self {
+        Self::Chunk(key)
     }
 }
 
@@ -87,10 +108,10 @@ impl Tiles {
     /// Those of `render`, for all who waited for it.
     pub async fn get_or_render<E: Clone + Send + Sync + 'static>(
         &self,
-        key: CacheKey,
+        key: impl Into<CacheKey>,
         render: impl Future<Output = Result<EncodedTile, E>>,
     ) -> Result<EncodedTile, E> {
-        self.cache.try_get_with(key, render).await.map_err(|error| E::clone(&error))
+        self.cache.try_get_with(key.into(), render).await.map_err(|error| E::clone(&error))
     }
 
     /// The tile where there is nothing.

@@ -13,7 +13,7 @@ use tm_engine::geometry::MapRect;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 
-pub use cache::{CacheKey, EncodedTile, Tiles};
+pub use cache::{CacheKey, ChunkKey, EncodedTile, Tiles};
 
 use super::image::{WindowPlan, correction_of};
 use super::layer::layout::TILE_PX;
@@ -185,7 +185,7 @@ pub async fn get(
     if is_outside(&view, address) {
         return Ok(tiles.black(request.format)?);
     }
-    Ok(tiles.get_or_render(key.into(), render(environment, &view, &key)).await?)
+    Ok(tiles.get_or_render(key, render(environment, &view, &key)).await?)
 }
 
 fn is_outside(view: &LayerView, address: TileAddress) -> bool {
@@ -216,7 +216,7 @@ async fn render_full(
     let rendered = environment.compute.interactive(move |engine| {
         let parts = plan.read(&images)?;
         let plane = parts.render(engine, TILE, correction.as_deref(), limits)?;
-        Ok(EncodedTile::new(format.encode(plane)?, parts.missing == 0))
+        Ok(EncodedTile::new(format.encode(plane)?, parts.missing.is_empty()))
     });
     rendered.await?
 }

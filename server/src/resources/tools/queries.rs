@@ -122,7 +122,7 @@ pub async fn list_jobs(
         tx,
         ToolJob,
         "select tasks.id, submission_id, parent_id, tasks.name, type, state, exitcode, wall_time, cpu_time, memory,
-             epoch, reason, tasks.created_at, tasks.updated_at, submissions.created_at as submitted_at
+             epoch, lost, reason, tasks.created_at, tasks.updated_at, submissions.created_at as submitted_at
          from submissions
          join tasks on tasks.submission_id = submissions.id
          where submissions.experiment_id = $1

@@ -126,6 +126,13 @@ impl Codecs {
         Ok(self.outer.encode(pixels, shape, &self.data_type, &self.fill, &self.options)?.into_owned())
     }
 
+    /// A chunk as a shard holds it.
+    pub(super) fn encode_chunk(&self, pixels: Vec<u8>) -> Result<Vec<u8>, CodecError> {
+        let pixels = ArrayBytes::new_flen(pixels);
+        let shape = &self.chunk_shape;
+        Ok(self.inner.encode(pixels, shape, &self.data_type, &self.fill, &self.options)?.into_owned())
+    }
+
     pub(super) fn decode_chunk(&self, encoded: Vec<u8>) -> Result<Vec<u8>, CodecError> {
         let encoded = Cow::Owned(encoded);
         let pixels =

@@ -20,6 +20,11 @@ pub struct PlaneIndex {
     pub z: usize,
 }
 
+/// Where a plane is inside its field image: one shard.
+pub fn plane_path(PlaneIndex { t, c, z }: PlaneIndex) -> String {
+    format!("0/c/{t}/{c}/{z}/0/0")
+}
+
 /// The stored planes of one field of view, opened.
 ///
 /// Shared by reading and writing threads; what one writes, the others read from then on, in other

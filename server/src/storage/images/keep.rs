@@ -70,7 +70,7 @@ fn is_kept(fields: &BTreeSet<String>, well: &str, image: &Value) -> bool {
 }
 
 fn write(directory: &Path, document: &Value) -> Result<()> {
-    Ok(atomic::write(&directory.join("zarr.json"), format!("{document:#}\n").as_bytes())?)
+    Ok(atomic::write(&directory.join("zarr.json"), metadata::text(document).as_bytes())?)
 }
 
 /// The values of `key` of all objects of a list.

@@ -5,6 +5,7 @@
 //! shards of the levels 1 to 4: 2048, 1024, 512 and 256 pixels a side. From level 5 on a shard is a single
 //! chunk of 256×256.
 
+use std::ops::Range;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -55,27 +56,31 @@ pub fn create_layer(path: &Path, spec: &LayerSpec) -> Result<()> {
         return refuse("levels", format!("of a layer are {}, must be 2 to {MAX_LEVELS}", spec.levels));
     }
     let staged = StagedDirectory::new(path)?;
-    let pixel = spec.pixel_size_um.unwrap_or(1.0);
-    let mut datasets = Vec::new();
     let mut size = spec.size;
     for level in 1..spec.levels {
         size = size.halved();
         let edge = layer_shard_edge(level);
         let array = metadata::array(spec.depth, &[], size, Size::new(edge, edge), &["y", "x"]);
         staged.write_json(&format!("{level}/zarr.json"), &array)?;
-        let scale = pixel * f64::powi(2.0, level as i32);
-        datasets.push(json!({
-            "path": level.to_string(),
-            "coordinateTransformations": [{ "type": "scale", "scale": [scale, scale] }],
-        }));
     }
-    let axes: Vec<Value> =
-        ["y", "x"].into_iter().map(|name| metadata::space_axis(name, spec.pixel_size_um)).collect();
-    let ome = json!({
-        "multiscales": [{ "name": spec.name, "axes": axes, "datasets": datasets, "type": "mean" }],
-    });
+    let ome = json!({ "multiscales": [multiscale(&spec.name, 1..spec.levels, spec.pixel_size_um)] });
     staged.write_json("zarr.json", &metadata::group(ome))?;
     staged.commit()
+}
+
+/// The description of a pyramid that has these levels, where level `k` has 1/2^k of full resolution.
+pub(super) fn multiscale(name: &str, levels: Range<usize>, pixel_size_um: Option<f64>) -> Value {
+    let datasets: Vec<Value> = levels
+        .map(|level| {
+            let scale = pixel_size_um.unwrap_or(1.0) * f64::powi(2.0, level as i32);
+            json!({
+                "path": level.to_string(),
+                "coordinateTransformations": [{ "type": "scale", "scale": [scale, scale] }],
+            })
+        })
+        .collect();
+    let axes = ["y", "x"].map(|name| metadata::space_axis(name, pixel_size_um));
+    json!({ "name": name, "axes": axes, "datasets": datasets, "type": "mean" })
 }
 
 /// The stored levels of one layer, opened.
@@ -136,26 +141,7 @@ impl LayerPyramid {
         shard_x: usize,
         pixels: &GreyPlane,
     ) -> Result<()> {
-        let array = self.level(level)?;
-        let window = array.shard_window(shard_y, shard_x).ok_or_else(|| EngineError::Shape {
-            what: "shard of a layer",
-            expected: format!("inside {}", array.size()),
-            actual: format!("row {shard_y}, column {shard_x} of shards of {}", array.shard()),
-        })?;
-        let fits = pixels.size() == window.size || pixels.size() == array.shard();
-        if !fits || pixels.depth() != array.depth() {
-            return Err(StorageError::Engine(EngineError::Shape {
-                what: "pixels of a shard",
-                expected: format!("{} or {}, {} bits", window.size, array.shard(), array.depth().bits()),
-                actual: format!("{}, {} bits", pixels.size(), pixels.depth().bits()),
-            }));
-        }
-        let inside = Rect::new(0, 0, window.size);
-        let place = (shard_y, shard_x);
-        match pixels {
-            GreyPlane::U8(plane) => write(array, place, plane.window(inside)?),
-            GreyPlane::U16(plane) => write(array, place, plane.window(inside)?),
-        }
+        write_checked(self.level(level)?, (shard_y, shard_x), pixels)
     }
 
     /// Read a window of a level. What was never written, or lies outside the level, is 0.
@@ -196,6 +182,33 @@ impl LayerPyramid {
                 problem: format!("is {level}, 1 to {} are stored", self.levels.len()),
             })
         })
+    }
+}
+
+/// Store a shard whose pixels are a whole shard or the part of it inside the array.
+pub(super) fn write_checked(
+    array: &ShardedArray,
+    (shard_y, shard_x): (usize, usize),
+    pixels: &GreyPlane,
+) -> Result<()> {
+    let window = array.shard_window(shard_y, shard_x).ok_or_else(|| EngineError::Shape {
+        what: "shard of a layer",
+        expected: format!("inside {}", array.size()),
+        actual: format!("row {shard_y}, column {shard_x} of shards of {}", array.shard()),
+    })?;
+    let fits = pixels.size() == window.size || pixels.size() == array.shard();
+    if !fits || pixels.depth() != array.depth() {
+        return Err(StorageError::Engine(EngineError::Shape {
+            what: "pixels of a shard",
+            expected: format!("{} or {}, {} bits", window.size, array.shard(), array.depth().bits()),
+            actual: format!("{}, {} bits", pixels.size(), pixels.depth().bits()),
+        }));
+    }
+    let inside = Rect::new(0, 0, window.size);
+    let place = (shard_y, shard_x);
+    match pixels {
+        GreyPlane::U8(plane) => write(array, place, plane.window(inside)?),
+        GreyPlane::U16(plane) => write(array, place, plane.window(inside)?),
     }
 }
 

@@ -29,41 +29,65 @@ pub(super) fn plain_group() -> Value {
 pub(super) fn array(depth: BitDepth, leading: &[usize], size: Size, shard: Size, axes: &[&str]) -> Value {
     let with = |y: usize, x: usize| [leading, &[y, x]].concat();
     let one = |y: usize, x: usize| [vec![1; leading.len()], vec![y, x]].concat();
-    let little = json!({ "name": "bytes", "configuration": { "endian": "little" } });
+    let sharding = json!([{
+        "name": "sharding_indexed",
+        "configuration": {
+            "chunk_shape": one(INNER_CHUNK, INNER_CHUNK),
+            "codecs": chunk_codecs(depth),
+            "index_codecs": [little_endian(), { "name": "crc32c" }],
+            "index_location": "end",
+        },
+    }]);
+    array_of(depth, &with(size.height, size.width), &one(shard.height, shard.width), sharding, axes)
+}
+
+/// An array of axes (y, x) without shards: every chunk is a file of its own, as it would be inside a shard.
+pub(super) fn array_of_chunks(depth: BitDepth, size: Size) -> Value {
+    let chunk = [INNER_CHUNK, INNER_CHUNK];
+    array_of(depth, &[size.height, size.width], &chunk, chunk_codecs(depth), &["y", "x"])
+}
+
+/// An array whose absent chunks are 0.
+fn array_of(depth: BitDepth, shape: &[usize], chunk: &[usize], codecs: Value, axes: &[&str]) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "array",
-        "shape": with(size.height, size.width),
+        "shape": shape,
         "data_type": format!("uint{}", depth.bits()),
         "fill_value": 0,
-        "chunk_grid": {
-            "name": "regular",
-            "configuration": { "chunk_shape": one(shard.height, shard.width) },
-        },
+        "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": chunk } },
         "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
-        "codecs": [{
-            "name": "sharding_indexed",
-            "configuration": {
-                "chunk_shape": one(INNER_CHUNK, INNER_CHUNK),
-                "codecs": [little, {
-                    "name": "blosc",
-                    "configuration": {
-                        "cname": "lz4", "clevel": 5, "shuffle": "shuffle",
-                        "typesize": depth.bytes(), "blocksize": 0,
-                    },
-                }],
-                "index_codecs": [little, { "name": "crc32c" }],
-                "index_location": "end",
-            },
-        }],
+        "codecs": codecs,
         "dimension_names": axes,
         "attributes": {},
     })
 }
 
-/// A spatial axis; micrometres if the pixel size is known, else pixels without a unit.
-pub(super) fn space_axis(name: &str, pixel_size_um: Option<f64>) -> Value {
-    match pixel_size_um {
+/// The codecs between the pixels of a chunk and its bytes.
+fn chunk_codecs(depth: BitDepth) -> Value {
+    json!([little_endian(), {
+        "name": "blosc",
+        "configuration": {
+            "cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": depth.bytes(), "blocksize": 0,
+        },
+    }])
+}
+
+fn little_endian() -> Value {
+    json!({ "name": "bytes", "configuration": { "endian": "little" } })
+}
+
+/// The axis of time; seconds if the interval is known, else time points without a unit.
+pub(super) fn time_axis(name: &str, interval_s: Option<f64>) -> Value {
+    match interval_s {
+        Some(_) => json!({ "name": name, "type": "time", "unit": "second" }),
+        None => json!({ "name": name, "type": "time" }),
+    }
+}
+
+/// A spatial axis; micrometres if the step along it is known, else pixels or planes without a unit.
+pub(super) fn space_axis(name: &str, step_um: Option<f64>) -> Value {
+    match step_um {
         Some(_) => json!({ "name": name, "type": "space", "unit": "micrometer" }),
         None => json!({ "name": name, "type": "space" }),
     }
@@ -88,4 +112,9 @@ pub(super) fn read_document(directory: &Path) -> Result<Value> {
         )),
         None => Err(StorageError::corrupt(&path, "not made by this program: no format version")),
     }
+}
+
+/// The document as it is written to a file, or sent.
+pub(super) fn text(document: &Value) -> String {
+    format!("{document:#}\n")
 }

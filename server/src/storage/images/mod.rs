@@ -16,6 +16,9 @@
 //! alone. Shards are written whole, by rename, and never updated in part. Groups carry
 //! `tmserver: {format_version}`.
 //!
+//! Full resolution of a layer is not stored. Where layers are served or exported it is beside the other levels, as
+//! level 0 (`full`).
+//!
 //! `zarrs` does the codecs and the metadata types. Files are opened here instead of by its stores: it
 //! knows neither a write that is whole or absent, nor an index cache that notices a replaced shard.
 
@@ -23,6 +26,7 @@ mod array;
 mod cache;
 mod codecs;
 mod field;
+mod full;
 mod keep;
 mod layer;
 mod metadata;
@@ -30,7 +34,11 @@ mod plate;
 
 pub use array::INNER_CHUNK;
 pub use cache::OpenImages;
-pub use field::{FieldImage, PlaneIndex};
+pub use field::{FieldImage, PlaneIndex, plane_path};
+pub use full::{
+    ChannelLook, DOCUMENT, FullResolution, LayerLook, encode_chunk, full_resolution_document, layer_document,
+    plate_document,
+};
 pub use keep::{field_directories, keep_fields};
 pub use layer::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, check_plate, create_plate, field_path};

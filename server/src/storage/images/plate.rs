@@ -55,6 +55,10 @@ pub struct FieldSpec {
     pub depth: BitDepth,
     /// Edge of a pixel in micrometres, if known.
     pub pixel_size_um: Option<f64>,
+    /// Distance of focal planes in micrometres, if known.
+    pub z_step_um: Option<f64>,
+    /// Time from one time point to the next in seconds, if known.
+    pub time_interval_s: Option<f64>,
 }
 
 /// One channel of a field image.
@@ -219,7 +223,9 @@ fn plate_group(spec: &PlateSpec, wells: &Wells<'_>, rows: &[&str], columns: &[&s
 }
 
 fn image_group(name: &str, field: &FieldSpec) -> Value {
-    let pixel = field.pixel_size_um.unwrap_or(1.0);
+    let [t, z, pixel] =
+        [field.time_interval_s, field.z_step_um, field.pixel_size_um].map(|known| known.unwrap_or(1.0));
+    let scale = [t, 1.0, z, pixel, pixel];
     let maximum = field.depth.max_value();
     let channels: Vec<Value> = field
         .channels
@@ -237,15 +243,15 @@ fn image_group(name: &str, field: &FieldSpec) -> Value {
         "multiscales": [{
             "name": name,
             "axes": [
-                { "name": "t", "type": "time" },
+                metadata::time_axis("t", field.time_interval_s),
                 { "name": "c", "type": "channel" },
-                { "name": "z", "type": "space" },
+                metadata::space_axis("z", field.z_step_um),
                 metadata::space_axis("y", field.pixel_size_um),
                 metadata::space_axis("x", field.pixel_size_um),
             ],
             "datasets": [{
                 "path": "0",
-                "coordinateTransformations": [{ "type": "scale", "scale": [1.0, 1.0, 1.0, pixel, pixel] }],
+                "coordinateTransformations": [{ "type": "scale", "scale": scale }],
             }],
         }],
         "omero": { "channels": channels },

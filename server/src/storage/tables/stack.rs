@@ -6,10 +6,13 @@ use std::ops::Range;
 use super::{Part, RowKey, TableReader, TableRow, UNSAID};
 use crate::storage::error::Result;
 
+/// Rows by the site and time point that they are about.
+type Parts = BTreeMap<(i64, i64), Range<u64>>;
+
 /// Files of one type of objects, the oldest first, each with the rows in it that count.
 #[derive(Debug, Default)]
 pub struct TableStack {
-    files: Vec<(TableReader, BTreeMap<(i64, i64), Range<u64>>)>,
+    files: Vec<(TableReader, Parts)>,
 }
 
 /// Where wanted rows are in the files of a [`TableStack`].

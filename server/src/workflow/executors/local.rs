@@ -37,11 +37,12 @@ impl Executor for LocalExecutor {
     fn execute(&self, order: Order) -> BoxFuture<'_, Result<Ended, Halt>> {
         async move {
             let granted = self.granted(order.needs);
+            let taken = if order.alone { self.limits } else { granted };
             let _place = tokio::select! {
                 biased;
                 () = self.stop.asked() => return Err(Halt::Stopping),
                 () = order.kill.cancelled() => return Err(Halt::Killed),
-                place = self.places.take(order.submission, granted) => place,
+                place = self.places.take(order.submission, taken) => place,
             };
             let lowered = (granted != order.needs).then(|| {
                 format!(

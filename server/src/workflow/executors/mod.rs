@@ -19,6 +19,9 @@ pub struct Order {
     pub submission: i64,
     /// What it needs.
     pub needs: Needs,
+    /// Whether nothing may run beside it: workers vanished while they ran it, and it is to be found out whether it
+    /// was the cause.
+    pub alone: bool,
     /// Cancelled when the workflow is killed.
     pub kill: CancellationToken,
 }

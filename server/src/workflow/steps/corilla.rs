@@ -126,11 +126,15 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         })
         .await??;
     failpoint::reached("corilla written");
-    let mut tx = job.write().await?;
     let (part_stored, images_stored) = (to_i64(part), to_i64(images));
-    let now = environment.now();
-    let replaced =
-        queries::replace_statistics_part(&mut tx, channel, part_stored, &file, images_stored, now).await?;
+    let named = async {
+        let (mut tx, now) = (job.write().await?, environment.now());
+        let replaced =
+            queries::replace_statistics_part(&mut tx, channel, part_stored, &file, images_stored, now)
+                .await?;
+        Ok((tx, replaced))
+    };
+    let (tx, replaced) = named_or_removed(job, &file, named).await?;
     tx.commit().await?;
     failpoint::reached("corilla committed");
     remove(job, replaced).await;
@@ -171,11 +175,15 @@ async fn collect(job: &JobContext) -> StepResult<()> {
             })
             .await??;
         failpoint::reached("corilla merged");
-        let mut tx = job.write().await?;
         let images_stored = i64::try_from(images).unwrap_or(i64::MAX);
-        queries::insert_statistics(&mut tx, channel.id, &file, images_stored, environment.now()).await?;
-        let mut unused = queries::delete_statistics_parts(&mut tx, experiment, Some(channel.id)).await?;
-        unused.extend(queries::delete_unused_statistics(&mut tx, experiment).await?);
+        let named = async {
+            let mut tx = job.write().await?;
+            queries::insert_statistics(&mut tx, channel.id, &file, images_stored, environment.now()).await?;
+            let mut unused = queries::delete_statistics_parts(&mut tx, experiment, Some(channel.id)).await?;
+            unused.extend(queries::delete_unused_statistics(&mut tx, experiment).await?);
+            Ok((tx, unused))
+        };
+        let (tx, unused) = named_or_removed(job, &file, named).await?;
         tx.commit().await?;
         failpoint::reached("corilla collected");
         remove(job, unused).await;
@@ -195,7 +203,21 @@ fn merge(paths: &[PathBuf]) -> StepResult<IlluminationSums> {
     Ok(sums)
 }
 
-/// Remove files whose rows are gone.
+/// Do what is to name a file of this attempt in the database; the file goes if that fails, because nothing names it
+/// then: the job was killed, for example.
+async fn named_or_removed<T>(
+    job: &JobContext,
+    file: &str,
+    naming: impl Future<Output = StepResult<T>>,
+) -> StepResult<T> {
+    let named = naming.await;
+    if named.is_err() {
+        remove(job, [file.to_owned()]).await;
+    }
+    named
+}
+
+/// Remove files that no row names.
 async fn remove(job: &JobContext, files: impl IntoIterator<Item = String>) {
     for file in files {
         job.environment.remove_files(job.environment.data.statistics(job.experiment.id, &file)).await;
@@ -241,9 +263,6 @@ fn read(environment: &Environment, experiment: i64, plane: &StoredPlane) -> Step
     let plate = environment.data.plate_images(experiment, plane.plate_id, plane.image_generation);
     let at = plane.index().ok_or_else(|| StepError::Internal(format!("channel image {}", plane.id)))?;
     environment.images.get_field(&plate, &plane.field)?.read_plane(at)?.ok_or_else(|| {
-        StepError::Input(format!(
-            "the pixels of channel image {} ({}) are missing: run imextract again",
-            plane.id, plane.field
-        ))
+        StepError::Input(format!("{}: the pixels are missing, run imextract again", plane.place()))
     })
 }

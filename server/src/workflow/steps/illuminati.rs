@@ -5,7 +5,7 @@
 //! levels; the collect job puts the most zoomed-out levels on top. Full resolution is rendered from the
 //! channel images when asked for, so layers can be browsed as soon as the init job has ended.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -19,7 +19,7 @@ use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_
 use crate::failpoint;
 use crate::resources::alignment::queries as alignments;
 use crate::resources::experiment::queries as experiments;
-use crate::resources::image::queries as images;
+use crate::resources::image::{MissingImage, queries as images};
 use crate::resources::layer::MapLayout;
 use crate::resources::layer::pyramid::{self, Block};
 use crate::resources::mapobject as mapobjects;
@@ -27,6 +27,8 @@ use crate::resources::workflow::queries::{self, ChannelPlanes};
 use crate::storage::statistics;
 use crate::workflow::job::JobContext;
 
+/// How many sites without pixels a log names.
+const NAMED_SITES: usize = 20;
 /// The percentile that becomes black when intensities are clipped.
 const LOWER_PERCENTILE: f64 = 0.001;
 
@@ -293,19 +295,36 @@ fn batches(job: &JobContext, layout: &MapLayout, layers: &[i64]) -> StepResult<V
 
 async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { layer, blocks } = parse_batch(batch)?;
+    let mut missing = BTreeSet::new();
     for block in &blocks {
         job.environment.space.check()?;
         job.stop.check()?;
         let report = pyramid::build_block(&job.environment, job.experiment.id, layer, *block).await?;
         failpoint::reached("illuminati block built");
-        if report.missing > 0 {
-            job.log.warn(format!(
-                "block {},{}: {} sites have no pixels and stay black",
-                block.y, block.x, report.missing
-            ));
-        }
+        missing.extend(report.missing);
+    }
+    if !missing.is_empty() {
+        warn_of(job, layer, missing).await?;
     }
     job.log.info(format!("layer {layer}: {} blocks", blocks.len()));
+    Ok(())
+}
+
+/// Say which sites of a layer stay black, and why.
+async fn warn_of(job: &JobContext, layer: i64, missing: BTreeSet<MissingImage>) -> StepResult<()> {
+    let environment = &job.environment;
+    let source = environment.maps.read_layer(environment, layer).await?.source;
+    let mut tx = environment.db.read().await?;
+    for MissingImage { site, why } in missing.iter().take(NAMED_SITES) {
+        let place = alignments::place_of_site(&mut tx, *site).await?;
+        job.log.warn(format!(
+            "{place}, channel \"{}\", time point {}, focal plane {}: stays black, {why}",
+            source.channel_name, source.tpoint, source.zplane
+        ));
+    }
+    if missing.len() > NAMED_SITES {
+        job.log.warn(format!("and {} more sites stay black", missing.len() - NAMED_SITES));
+    }
     Ok(())
 }
 

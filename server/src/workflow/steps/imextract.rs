@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tm_engine::Engine;
@@ -19,8 +18,12 @@ use crate::storage::images::PlaneIndex;
 use crate::storage::readers::{ReadLimits, read_plane};
 use crate::workflow::job::JobContext;
 
+use super::source::SourceDirectory;
+
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
+/// How many planes that could not be stored a log names.
+const LOGGED_PLANES: usize = 20;
 
 /// The step.
 #[derive(Debug)]
@@ -46,7 +49,8 @@ struct Copy {
     plane: StoredPlane,
     at: PlaneIndex,
     plate: PathBuf,
-    sources: Vec<(PathBuf, usize)>,
+    directory: SourceDirectory,
+    sources: Vec<Source>,
 }
 
 impl Step for Imextract {
@@ -118,16 +122,13 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
         copies.push(prepare(job, &directories, queries::plane(&mut tx, *id).await?)?);
     }
     drop(tx);
-    let fields: Vec<String> = copies.iter().map(|copy| copy.plane.field.clone()).collect();
+    let places: Vec<String> = copies.iter().map(|copy| copy.plane.place()).collect();
     let (worker, stop) = (environment.clone(), job.stop.clone());
     let outcomes: Vec<StepResult<()>> = environment
         .compute
-        .batch(move |engine| {
-            let copy = |copy: &Copy| {
-                stop.check()?;
-                extract(&worker, engine, copy)
-            };
-            copies.par_iter().map(copy).collect()
+        .each_file(copies, move |engine, copy| {
+            stop.check()?;
+            extract(&worker, engine, &copy)
         })
         .await?;
     failpoint::reached("imextract written");
@@ -135,20 +136,25 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let mut broken = Vec::new();
     let mut tx = job.write().await?;
     // A broken file is no reason to lose the others.
-    for ((id, field), outcome) in planes.iter().zip(&fields).zip(outcomes) {
+    for ((id, place), outcome) in planes.iter().zip(&places).zip(outcomes) {
         match outcome {
             Ok(()) => {
                 queries::set_stored(&mut tx, *id).await?;
                 stored += 1;
             }
             Err(error) => {
-                job.log.warn(format!("channel image {id} of field {field} is not stored: {error}"));
+                if broken.len() < LOGGED_PLANES {
+                    job.log.warn(format!("{place}: not stored, {error}"));
+                }
                 broken.push(error);
             }
         }
     }
     tx.commit().await?;
     failpoint::reached("imextract committed");
+    if broken.len() > LOGGED_PLANES {
+        job.log.warn(format!("and {} more channel images are not stored", broken.len() - LOGGED_PLANES));
+    }
     job.log.info(format!("stored {stored} of {} channel images", planes.len()));
     failure_of(broken).map_or(Ok(()), Err)
 }
@@ -167,16 +173,19 @@ fn failure_of(mut broken: Vec<StepError>) -> Option<StepError> {
     })
 }
 
-fn prepare(job: &JobContext, directories: &HashMap<i64, PathBuf>, plane: StoredPlane) -> StepResult<Copy> {
+fn prepare(
+    job: &JobContext,
+    directories: &HashMap<i64, SourceDirectory>,
+    plane: StoredPlane,
+) -> StepResult<Copy> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let sources: Vec<Source> = serde_json::from_str(&plane.sources)
         .map_err(|error| StepError::Internal(format!("sources of channel image {}: {error}", plane.id)))?;
-    let directory = source::directory_of(directories, plane.acquisition_id)?;
-    let sources = sources.into_iter().map(|source| (directory.join(source.file), source.page)).collect();
+    let directory = source::directory_of(directories, plane.acquisition_id)?.clone();
     let plate = environment.data.plate_images(experiment, plane.plate_id, plane.image_generation);
     let at = plane.index().ok_or_else(|| StepError::Internal(format!("channel image {}", plane.id)))?;
-    Ok(Copy { plane, at, plate, sources })
+    Ok(Copy { plane, at, plate, directory, sources })
 }
 
 fn extract(environment: &Environment, engine: &Engine, copy: &Copy) -> StepResult<()> {
@@ -184,8 +193,8 @@ fn extract(environment: &Environment, engine: &Engine, copy: &Copy) -> StepResul
     let limits = ReadLimits::default();
     // Planes are projected as they are read, so that a deep stack takes no more memory than two planes.
     let mut projection: Option<GreyPlane> = None;
-    for (path, page) in &copy.sources {
-        let plane = read_plane(path, *page, &limits).map_err(source::unreadable)?;
+    for Source { file, page } in &copy.sources {
+        let plane = read_plane(&copy.directory.file(file)?, *page, &limits).map_err(source::unreadable)?;
         projection = Some(match projection {
             None => plane,
             Some(so_far) => engine.project_max(&[so_far, plane])?,

@@ -4,11 +4,8 @@
 //! uploaded, metadata that cannot be read or name other files than there are, image files that are
 //! damaged or of a kind that is not supported.
 
-use std::path::Path;
-
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,13 +13,15 @@ use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_
 use crate::failpoint;
 use crate::microscopes::{HeaderFacts, Names, check_files, read_description};
 use crate::resources::workflow::queries;
-use crate::storage::readers::{ReadError, ReadLimits, inspect};
+use crate::storage::readers::{ReadLimits, inspect};
 use crate::workflow::job::JobContext;
 
-use super::source::StoredHeader;
+use super::source::{SourceDirectory, StoredHeader};
 
 /// How many broken files a message names.
 const NAMED_FILES: usize = 10;
+/// How many broken files the log names.
+const LOGGED_FILES: usize = 20;
 
 /// The step.
 #[derive(Debug)]
@@ -104,27 +103,31 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let stop = job.stop.clone();
     let headers: Vec<Header> = environment
         .compute
-        .batch(move |_| {
-            let read = |(id, name): (i64, String)| {
-                stop.check()?;
-                Ok(Header::read(&directory, id, &name))
-            };
-            files.into_par_iter().map(read).collect::<StepResult<_>>()
+        .each_file(files, move |_, (id, name)| {
+            stop.check()?;
+            Ok(Header::read(&directory, id, &name))
         })
-        .await??;
+        .await?
+        .into_iter()
+        .collect::<StepResult<_>>()?;
     let mut read = Vec::with_capacity(headers.len());
     let (mut broken, mut unclear) = (Vec::new(), Vec::new());
     for header in headers {
         unclear.extend(header.unclear);
-        match header.read.map_err(source::unreadable) {
+        match header.read {
             Ok(stored) => read.push((header.id, stored)),
             Err(StepError::Input(problem)) => {
-                job.log.warn(&problem);
+                if broken.len() < LOGGED_FILES {
+                    job.log.warn(&problem);
+                }
                 broken.push(problem);
             }
             // Of this machine, and not of the file.
             Err(other) => return Err(other),
         }
+    }
+    if broken.len() > LOGGED_FILES {
+        job.log.warn(format!("and {} more files", broken.len() - LOGGED_FILES));
     }
     if !broken.is_empty() {
         let shown = &broken[..broken.len().min(NAMED_FILES)];
@@ -155,15 +158,18 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
 /// What was read of one file.
 struct Header {
     id: i64,
-    read: Result<StoredHeader, ReadError>,
+    read: StepResult<StoredHeader>,
     /// What is wrong with a description that cannot be read: the pixels can.
     unclear: Option<String>,
 }
 
 impl Header {
-    fn read(directory: &Path, id: i64, name: &str) -> Self {
+    fn read(directory: &SourceDirectory, id: i64, name: &str) -> Self {
         let mut unclear = None;
-        let read = inspect(&directory.join(name), &ReadLimits::default()).map(|info| {
+        let inspected = directory
+            .file(name)
+            .and_then(|path| inspect(&path, &ReadLimits::default()).map_err(source::unreadable));
+        let read = inspected.map(|info| {
             let facts = read_description(name, &info.description.unwrap_or_default());
             let facts = facts.unwrap_or_else(|problem| {
                 unclear = Some(format!("{name} {problem}"));

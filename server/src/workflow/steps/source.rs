@@ -1,6 +1,7 @@
 //! The uploaded files of an acquisition, as the conversion steps read them.
 
 use std::collections::HashMap;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
@@ -9,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::environment::Environment;
 use crate::microscopes::{self, HeaderFacts, ImageFile, MetadataFile, MicroscopeType, PageSize};
 use crate::resources::workflow::queries::{self, AcquisitionFile, AcquisitionOfPlate};
-use crate::storage::StorageError;
 use crate::storage::readers::{PageInfo, ReadError};
+use crate::storage::{ImportError, ImportRoots, StorageError};
 use crate::workflow::job::JobContext;
 
 use super::{StepError, StepResult};
@@ -61,31 +62,36 @@ pub async fn image_files(
 /// The contents of an acquisition's metadata files.
 ///
 /// # Errors
-/// [`StepError::Input`] when one is missing or too large.
+/// [`StepError::Input`] when one is missing, out of reach or too large.
 pub async fn metadata_files(
     environment: &Environment,
     experiment: i64,
     acquisition: &AcquisitionOfPlate,
 ) -> StepResult<Vec<MetadataFile>> {
     let files = queries::files_of(&mut environment.db.read().await?, acquisition.id, "metadata").await?;
-    let directory = directory(environment, experiment, acquisition);
-    let mut contents = Vec::new();
-    for file in files {
-        let path = directory.join(&file.name);
-        let unreadable = |error: std::io::Error| {
-            StepError::Input(format!("metadata file \"{}\" cannot be read: {error}", file.name))
-        };
-        let length = tokio::fs::metadata(&path).await.map_err(unreadable)?.len();
-        if length > MAX_METADATA_BYTES {
-            return Err(StepError::Input(format!(
-                "metadata file \"{}\" has {length} bytes, more than the {MAX_METADATA_BYTES} that are read",
-                file.name
-            )));
-        }
-        let bytes = tokio::fs::read(&path).await.map_err(unreadable)?;
-        contents.push(MetadataFile { name: file.name, bytes });
+    let directory = SourceDirectory::of(environment, experiment, acquisition);
+    environment
+        .compute
+        .batch(move |_| {
+            let read = |file: AcquisitionFile| {
+                Ok(MetadataFile { bytes: read_metadata(&directory, &file.name)?, name: file.name })
+            };
+            files.into_iter().map(read).collect()
+        })
+        .await?
+}
+
+fn read_metadata(directory: &SourceDirectory, name: &str) -> StepResult<Vec<u8>> {
+    let path = directory.file(name)?;
+    let unreadable =
+        |error: io::Error| StepError::Input(format!("metadata file \"{name}\" cannot be read: {error}"));
+    let length = fs::metadata(&path).map_err(unreadable)?.len();
+    if length > MAX_METADATA_BYTES {
+        return Err(StepError::Input(format!(
+            "metadata file \"{name}\" has {length} bytes, more than the {MAX_METADATA_BYTES} that are read"
+        )));
     }
-    Ok(contents)
+    fs::read(&path).map_err(unreadable)
 }
 
 /// What metaextract keeps of an image file's header: of its description only what is about this file, because the
@@ -127,23 +133,58 @@ pub fn unreadable(error: ReadError) -> StepError {
     }
 }
 
-/// Where the files of an acquisition lie: with the uploads, or where it is linked to.
-pub fn directory(environment: &Environment, experiment: i64, acquisition: &AcquisitionOfPlate) -> PathBuf {
-    match &acquisition.directory {
-        Some(directory) => PathBuf::from(directory),
-        None => environment.data.uploads(experiment, acquisition.id),
+/// Where the files of an acquisition lie: with the uploads, or in a directory of the server that it is linked to.
+#[derive(Debug, Clone)]
+pub struct SourceDirectory {
+    path: PathBuf,
+    /// Where the files of a linked directory must really be.
+    roots: Option<ImportRoots>,
+}
+
+impl SourceDirectory {
+    fn of(environment: &Environment, experiment: i64, acquisition: &AcquisitionOfPlate) -> Self {
+        match &acquisition.directory {
+            Some(directory) => {
+                Self { path: PathBuf::from(directory), roots: Some(environment.import_roots.clone()) }
+            }
+            None => Self { path: environment.data.uploads(experiment, acquisition.id), roots: None },
+        }
+    }
+
+    /// The path of a file. A linked one is looked for as it is now: import roots and links may have changed since it
+    /// was linked. Blocks.
+    ///
+    /// # Errors
+    /// [`StepError::Input`] when it is not below an import root (any more).
+    pub fn file(&self, name: &str) -> StepResult<PathBuf> {
+        let path = self.path.join(name);
+        match &self.roots {
+            None => Ok(path),
+            Some(roots) => roots.resolve(&path).map_err(|error| match error {
+                ImportError::Unreadable { source, .. } => {
+                    unreadable(ReadError::Io { file: name.to_owned(), source })
+                }
+                outside @ ImportError::Outside { .. } => StepError::Input(outside.to_string()),
+            }),
+        }
     }
 }
 
 /// Where the files of all acquisitions of an experiment lie, by row id.
-pub async fn directories(environment: &Environment, experiment: i64) -> StepResult<HashMap<i64, PathBuf>> {
+pub async fn directories(
+    environment: &Environment,
+    experiment: i64,
+) -> StepResult<HashMap<i64, SourceDirectory>> {
     let acquisitions = queries::acquisitions_of(&mut environment.db.read().await?, experiment).await?;
-    let place = |acquisition: &AcquisitionOfPlate| directory(environment, experiment, acquisition);
+    let place = |acquisition: &AcquisitionOfPlate| SourceDirectory::of(environment, experiment, acquisition);
     Ok(acquisitions.iter().map(|acquisition| (acquisition.id, place(acquisition))).collect())
 }
 
 /// The directory of one of these acquisitions.
-pub fn directory_of(directories: &HashMap<i64, PathBuf>, acquisition: i64) -> StepResult<&PathBuf> {
+pub fn directory_of(
+    directories: &HashMap<i64, SourceDirectory>,
+    acquisition: i64,
+) -> StepResult<&SourceDirectory> {
     directories
         .get(&acquisition)
         .ok_or_else(|| StepError::Input(format!("acquisition {acquisition} was deleted meanwhile")))

@@ -1,18 +1,6 @@
-//! SQL of what the steps make: channels, wells, sites, planes, statistics, layers.
+//! SQL of what the steps after metaconfig make: stored planes, statistics, layers.
 
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
-
-/// Remove everything that metaconfig makes of an experiment, and with it what later steps made of that.
-pub async fn delete_images(tx: &mut Tx, experiment: i64) -> Result<()> {
-    execute!(tx, "delete from channels where experiment_id = $1", experiment)?;
-    execute!(tx, "delete from cycles where experiment_id = $1", experiment)?;
-    execute!(
-        tx,
-        "delete from wells where plate_id in (select id from plates where experiment_id = $1)",
-        experiment
-    )?;
-    clear_pyramid(tx, experiment).await
-}
 
 /// Forget the size of the map: there are no layers.
 pub async fn clear_pyramid(tx: &mut Tx, experiment: i64) -> Result<()> {
@@ -22,128 +10,6 @@ pub async fn clear_pyramid(tx: &mut Tx, experiment: i64) -> Result<()> {
          set pyramid_height = null, pyramid_width = null, pyramid_depth = null
          where id = $1",
         experiment
-    )?;
-    Ok(())
-}
-
-/// Add a channel; the value is the id.
-pub async fn insert_channel(
-    tx: &mut Tx,
-    experiment: i64,
-    name: &str,
-    wavelength: &str,
-    bit_depth: i64,
-) -> Result<i64> {
-    let (id,) = fetch_one!(
-        tx,
-        (i64,),
-        "insert into channels (experiment_id, name, wavelength, bit_depth)
-         values ($1, $2, $3, $4)
-         returning id",
-        experiment,
-        name,
-        wavelength,
-        bit_depth
-    )?;
-    Ok(id)
-}
-
-/// Add a cycle; the value is the id.
-pub async fn insert_cycle(tx: &mut Tx, experiment: i64, index: i64) -> Result<i64> {
-    let (id,) = fetch_one!(
-        tx,
-        (i64,),
-        "insert into cycles (experiment_id, cycle_index) values ($1, $2) returning id",
-        experiment,
-        index
-    )?;
-    Ok(id)
-}
-
-/// Add a well; the value is the id.
-pub async fn insert_well(tx: &mut Tx, plate: i64, name: &str) -> Result<i64> {
-    let (id,) = fetch_one!(
-        tx,
-        (i64,),
-        "insert into wells (plate_id, name, description) values ($1, $2, '{}') returning id",
-        plate,
-        name
-    )?;
-    Ok(id)
-}
-
-/// Add a site; the value is the id.
-pub async fn insert_site(tx: &mut Tx, well: i64, y: i64, x: i64, height: i64, width: i64) -> Result<i64> {
-    let (id,) = fetch_one!(
-        tx,
-        (i64,),
-        "insert into sites (well_id, y, x, height, width) values ($1, $2, $3, $4, $5) returning id",
-        well,
-        y,
-        x,
-        height,
-        width
-    )?;
-    Ok(id)
-}
-
-/// A plane to add.
-#[derive(Debug, Clone)]
-pub struct NewPlane<'a> {
-    /// Row id of the channel.
-    pub channel: i64,
-    /// Row id of the site.
-    pub site: i64,
-    /// Row id of the cycle.
-    pub cycle: i64,
-    /// Row id of the acquisition.
-    pub acquisition: i64,
-    /// Time point, over all acquisitions.
-    pub tpoint: i64,
-    /// Focal plane.
-    pub zplane: i64,
-    /// Path of the field image inside the plate's images.
-    pub field: &'a str,
-    /// Position in the field image's array.
-    pub t_index: i64,
-    /// Position in the field image's array.
-    pub c_index: i64,
-    /// Position in the field image's array.
-    pub z_index: i64,
-    /// JSON list of what it is made of.
-    pub sources: &'a str,
-}
-
-/// Add a plane whose pixels are still to be stored.
-pub async fn insert_plane(tx: &mut Tx, plane: &NewPlane<'_>) -> Result<()> {
-    execute!(
-        tx,
-        "insert into channel_images (channel_id, site_id, cycle_id, acquisition_id, tpoint, zplane, field,
-             t_index, c_index, z_index, sources, stored)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, false)",
-        plane.channel,
-        plane.site,
-        plane.cycle,
-        plane.acquisition,
-        plane.tpoint,
-        plane.zplane,
-        plane.field,
-        plane.t_index,
-        plane.c_index,
-        plane.z_index,
-        plane.sources
-    )?;
-    Ok(())
-}
-
-/// Make a generation of a plate's channel images the current one.
-pub async fn set_image_generation(tx: &mut Tx, plate: i64, generation: i64, now: i64) -> Result<()> {
-    execute!(
-        tx,
-        "update plates set image_generation = $1, updated_at = $2 where id = $3",
-        generation,
-        now,
-        plate
     )?;
     Ok(())
 }
@@ -196,16 +62,35 @@ pub struct StoredPlane {
     pub z_index: i64,
     /// JSON list of what it is made of.
     pub sources: String,
+    /// Name of the plate.
+    pub plate_name: String,
+    /// Name of the well.
+    pub well_name: String,
+    /// Row of the site in the well.
+    pub y: i64,
+    /// Column of the site in the well.
+    pub x: i64,
+    /// Name of the channel.
+    pub channel_name: String,
+    /// Time point.
+    pub tpoint: i64,
+    /// Focal plane.
+    pub zplane: i64,
 }
 
 /// What a [`StoredPlane`] is read from.
 macro_rules! select_planes {
     () => {
         "select channel_images.id, channel_images.acquisition_id, plates.id as plate_id,
-             plates.image_generation, channel_images.field, t_index, c_index, z_index, sources
+             plates.image_generation, channel_images.field, t_index, c_index, z_index, sources,
+             plates.name as plate_name, wells.name as well_name, sites.y, sites.x,
+             channels.name as channel_name, channel_images.tpoint, channel_images.zplane
          from channel_images
          join acquisitions on acquisitions.id = channel_images.acquisition_id
-         join plates on plates.id = acquisitions.plate_id"
+         join plates on plates.id = acquisitions.plate_id
+         join channels on channels.id = channel_images.channel_id
+         join sites on sites.id = channel_images.site_id
+         join wells on wells.id = sites.well_id"
     };
 }
 
@@ -375,13 +260,14 @@ pub async fn delete_unused_statistics(tx: &mut Tx, experiment: i64) -> Result<Ve
     Ok(rows.into_iter().map(|(file,)| file).collect())
 }
 
-/// The names of the files of all statistics of an experiment.
-pub async fn statistics_files(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
+/// Delete the statistics of an experiment, which no layer may use any more; the value is the names of their files.
+pub async fn delete_statistics(tx: &mut Tx, experiment: i64) -> Result<Vec<String>> {
     let rows = fetch_all!(
         tx,
         (String,),
-        "select file from illumination_statistics
-         where channel_id in (select id from channels where experiment_id = $1)",
+        "delete from illumination_statistics
+         where channel_id in (select id from channels where experiment_id = $1)
+         returning file",
         experiment
     )?;
     Ok(rows.into_iter().map(|(file,)| file).collect())
@@ -466,6 +352,15 @@ pub async fn layer_ids(tx: &mut Tx, experiment: i64) -> Result<Vec<i64>> {
 }
 
 impl StoredPlane {
+    /// What it shows, in words.
+    pub fn place(&self) -> String {
+        let Self { plate_name, well_name, y, x, channel_name, tpoint, zplane, .. } = self;
+        format!(
+            "plate \"{plate_name}\", well {well_name}, site y {y} x {x}, channel \"{channel_name}\", time point \
+             {tpoint}, focal plane {zplane}"
+        )
+    }
+
     /// Where the plane is in its field image; `None` for a row that makes no sense.
     pub fn index(&self) -> Option<crate::storage::images::PlaneIndex> {
         Some(crate::storage::images::PlaneIndex {

@@ -10,8 +10,8 @@ const PROGRAM: &str = "workflow";
 /// What a [`Task`] is read from.
 macro_rules! select_tasks {
     () => {
-        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, epoch, reason,
-             created_at, updated_at
+        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, epoch, lost,
+             reason, created_at, updated_at
          from tasks"
     };
 }
@@ -151,19 +151,20 @@ pub async fn end_kill(tx: &mut Tx, submission: i64, exitcode: i64, now: i64) -> 
     Ok(())
 }
 
-/// Make everything of an ended submission that did not succeed new, with a clean record; the value is the number
-/// of jobs among it.
+/// Make everything of an ended submission that did not succeed new, with a clean record; the value is how much that
+/// is. Killed between two steps, a submission has no job among it.
 pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64> {
     let jobs = execute!(
         tx,
         "update tasks
-         set state = 'NEW', exitcode = null, wall_time = null, failures = 0, reason = null, updated_at = $1
+         set state = 'NEW', exitcode = null, wall_time = null, failures = 0, lost = 0, reason = null,
+             updated_at = $1
          where submission_id = $2 and job is not null and state = 'TERMINATED'
              and (exitcode is null or exitcode <> 0)",
         now,
         submission
     )?;
-    execute!(
+    let others = execute!(
         tx,
         "update tasks
          set state = 'NEW', exitcode = null, updated_at = $1
@@ -171,7 +172,7 @@ pub async fn renew_failed(tx: &mut Tx, submission: i64, now: i64) -> Result<u64>
         now,
         submission
     )?;
-    Ok(jobs)
+    Ok(jobs + others)
 }
 
 /// Make the task of a whole submission new, whatever came of it.
@@ -267,22 +268,21 @@ pub async fn root_of(tx: &mut Tx, submission: i64) -> Result<Option<Task>> {
     )
 }
 
-/// Claim a job for whoever asks; the value is the claim's epoch, or `None` when the job is over or somebody
-/// else has it. This one statement decides between workers.
-pub async fn claim_job(tx: &mut Tx, id: i64, now: i64, lease_until: i64) -> Result<Option<i64>> {
-    let row = fetch_optional!(
+/// Claim a job for whoever asks; the value is the claim's epoch and how many claims before it nobody gave an
+/// account of, or `None` when the job is over or somebody else has it. This one statement decides between workers.
+pub async fn claim_job(tx: &mut Tx, id: i64, now: i64, lease_until: i64) -> Result<Option<(i64, i64)>> {
+    fetch_optional!(
         tx,
-        (i64,),
+        (i64, i64),
         "update tasks
-         set state = 'RUNNING', epoch = epoch + 1, lease_until = $1, updated_at = $2
+         set state = 'RUNNING', epoch = epoch + 1, lost = lost + 1, lease_until = $1, updated_at = $2
          where id = $3 and job is not null and state in ('NEW', 'SUBMITTED', 'RUNNING')
              and (lease_until is null or lease_until < $2)
-         returning epoch",
+         returning epoch, lost - 1",
         lease_until,
         now,
         id
-    )?;
-    Ok(row.map(|(epoch,)| epoch))
+    )
 }
 
 /// Make a claim hold until `lease_until`; false when it was lost.
@@ -325,7 +325,7 @@ pub async fn end_job(
         tx,
         "update tasks
          set state = 'TERMINATED', exitcode = $1, reason = coalesce($2, reason), wall_time = $3, cpu_time = $4,
-             memory = $5, lease_until = null, updated_at = $6
+             memory = $5, lost = 0, lease_until = null, updated_at = $6
          where id = $7 and epoch = $8 and state = 'RUNNING'",
         exitcode,
         reason,
@@ -344,7 +344,7 @@ pub async fn fail_job(tx: &mut Tx, lease: Lease, reason: &str, now: i64) -> Resu
     let failed = execute!(
         tx,
         "update tasks
-         set state = 'NEW', failures = failures + 1, reason = $1, lease_until = null, updated_at = $2
+         set state = 'NEW', failures = failures + 1, lost = 0, reason = $1, lease_until = null, updated_at = $2
          where id = $3 and epoch = $4 and state = 'RUNNING'",
         reason,
         now,
@@ -359,7 +359,7 @@ pub async fn release_job(tx: &mut Tx, lease: Lease, now: i64) -> Result<()> {
     execute!(
         tx,
         "update tasks
-         set state = 'NEW', lease_until = null, updated_at = $1
+         set state = 'NEW', lost = 0, lease_until = null, updated_at = $1
          where id = $2 and epoch = $3 and state = 'RUNNING'",
         now,
         lease.task,

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use tm_engine::image::{BitDepth, Size};
 
+use super::rows::KnownPlaces;
 use crate::microscopes::plan::GridPosition;
 use crate::microscopes::{AcquisitionPlan, WellName, natural};
 use crate::resources::experiment::AcquisitionMode;
@@ -25,7 +26,8 @@ pub(super) struct ExperimentAssembly {
     pub channels: Vec<Channel>,
     /// Number of cycles.
     pub cycles: usize,
-    bits: u8,
+    /// Bits per pixel.
+    pub bits: u8,
     size: Size,
     depth: BitDepth,
     /// In the order of their ids.
@@ -35,8 +37,9 @@ pub(super) struct ExperimentAssembly {
 /// A channel of the experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Channel {
-    name: String,
-    wavelength: String,
+    /// Name, unless a user gives it another.
+    pub name: String,
+    pub wavelength: String,
 }
 
 impl Channel {
@@ -51,8 +54,10 @@ impl Channel {
 
 /// Row ids of what plates share.
 pub(super) struct SharedRows {
-    channels: HashMap<String, i64>,
-    cycles: Vec<i64>,
+    /// By planned name.
+    pub channels: HashMap<String, i64>,
+    /// By index.
+    pub cycles: Vec<i64>,
 }
 
 /// A plate and its acquisitions.
@@ -141,20 +146,6 @@ impl ExperimentAssembly {
         found.dedup();
         self.cycles = found.last().map_or(1, |(cycle, _)| cycle + 1);
         self.channels = found.iter().map(|(cycle, name)| Channel::new(self.mode, *cycle, name)).collect();
-    }
-
-    /// Add the rows that plates share.
-    pub async fn insert(&self, tx: &mut Tx, experiment: i64) -> StepResult<SharedRows> {
-        let mut rows = SharedRows { channels: HashMap::new(), cycles: Vec::new() };
-        for cycle in 0..self.cycles {
-            rows.cycles.push(queries::insert_cycle(tx, experiment, to_i64(cycle)?).await?);
-        }
-        for Channel { name, wavelength } in &self.channels {
-            let bits = i64::from(self.bits);
-            let id = queries::insert_channel(tx, experiment, name, wavelength, bits).await?;
-            rows.channels.insert(name.clone(), id);
-        }
-        Ok(rows)
     }
 }
 
@@ -253,9 +244,9 @@ impl PlateAssembly {
                 .into_iter()
                 .map(|channel| channel_spec(assembly.mode, plan, channel))
                 .collect();
-            let time_points = match assembly.mode {
-                AcquisitionMode::Basic => plan.time_points,
-                AcquisitionMode::Multiplexing => 1,
+            let (time_points, time_interval_s) = match assembly.mode {
+                AcquisitionMode::Basic => (plan.time_points, plan.time_interval_s),
+                AcquisitionMode::Multiplexing => (1, None),
             };
             for well in &plan.wells {
                 for position in &well.sites {
@@ -270,6 +261,8 @@ impl PlateAssembly {
                         size: assembly.size,
                         depth: assembly.depth,
                         pixel_size_um: plan.pixel_size_um,
+                        z_step_um: plan.z_step_um,
+                        time_interval_s,
                     });
                 }
             }
@@ -283,20 +276,19 @@ impl PlateAssembly {
         PlateSpec { name: self.name.clone(), acquisitions, fields }
     }
 
-    /// Add wells, sites and planes.
+    /// Bring wells and sites up to date, and add the planes.
     pub async fn insert(
         &self,
         tx: &mut Tx,
         assembly: &ExperimentAssembly,
         rows: &SharedRows,
+        places: &mut KnownPlaces,
     ) -> StepResult<()> {
-        let (height, width) = (to_i64(assembly.size.height)?, to_i64(assembly.size.width)?);
         let mut site_ids: HashMap<(WellName, usize), i64> = HashMap::new();
         for (well, sites) in &self.sites {
-            let well_id = queries::insert_well(tx, self.id, &well.to_string()).await?;
+            let well_id = places.well(tx, self.id, well.to_string()).await?;
             for (index, site) in sites.iter().enumerate() {
-                let id = queries::insert_site(tx, well_id, to_i64(site.y)?, to_i64(site.x)?, height, width)
-                    .await?;
+                let id = places.site(tx, well_id, (site.y, site.x), assembly.size).await?;
                 site_ids.insert((*well, index), id);
             }
         }
@@ -347,6 +339,6 @@ fn channel_spec(mode: AcquisitionMode, plan: &AcquisitionPlan, channel: Channel)
     ChannelSpec { name, color: details.color }
 }
 
-fn to_i64(value: usize) -> StepResult<i64> {
+pub(super) fn to_i64(value: usize) -> StepResult<i64> {
     i64::try_from(value).map_err(|_| StepError::Internal(format!("{value} is too large to store")))
 }

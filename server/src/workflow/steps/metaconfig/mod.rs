@@ -1,25 +1,31 @@
 //! metaconfig: works out wells, sites, channels, time points and focal planes from names and metadata.
 //!
 //! Run jobs check one acquisition each. The collect job puts the acquisitions together: it makes the
-//! plates' images at their final shape under a new generation and replaces the experiment's wells,
-//! sites, channels and planes in one transaction. Whatever later steps made of the old ones goes with
-//! them.
+//! plates' images at their final shape under a new generation, brings the experiment's wells, sites, channels
+//! and cycles up to date ([`rows`]) and replaces its planes, in one transaction. What later steps made of the
+//! old planes goes with them; objects stay on the sites that stay.
 
 mod assembly;
+mod rows;
+
+use std::path::PathBuf;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use self::assembly::ExperimentAssembly;
+use self::assembly::{ExperimentAssembly, SharedRows};
+use self::rows::{KnownPlaces, Renamed};
 use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, source, to_batch};
 use crate::failpoint;
 use crate::microscopes::{AcquisitionPlan, PlanOptions, PlateFormat, StitchLayout, plan_acquisition};
 use crate::resources::feature;
 use crate::resources::workflow::queries::{self, AcquisitionOfPlate};
 use crate::storage::images::create_plate;
+use crate::store::Tx;
 use crate::workflow::job::JobContext;
+use crate::workflow::stop::Interruption;
 
 /// The step.
 #[derive(Debug)]
@@ -181,20 +187,28 @@ async fn collect(job: &JobContext) -> StepResult<()> {
         planned.push((acquisition, plan));
     }
     let assembly = ExperimentAssembly::of(job.experiment.acquisition_mode()?, planned)?;
-    for plate in &assembly.plates {
-        job.stop.check()?;
-        let spec = plate.spec(&assembly);
-        let path = environment.data.plate_images(experiment, plate.id, plate.generation);
-        // A generation that no row names was left behind by a crash.
-        environment.remove_files(path.clone()).await;
-        environment.compute.batch(move |_| create_plate(&path, &spec)).await??;
-    }
-    failpoint::reached("metaconfig plates made");
-    let obsolete = replace_rows(job, &assembly).await?;
+    let replaced = async {
+        make_plates(job, &assembly).await?;
+        failpoint::reached("metaconfig plates made");
+        replace_rows(job, &assembly).await
+    };
+    let (tx, Replaced { obsolete, renamed }) = match replaced.await {
+        Ok(replaced) => replaced,
+        Err(error) => {
+            take_back(job, &assembly, &error).await;
+            return Err(error);
+        }
+    };
+    tx.commit().await?;
     failpoint::reached("metaconfig committed");
     environment.maps.forget(experiment).await;
     for path in obsolete {
         environment.remove_files(path).await;
+    }
+    for Renamed { from, to, .. } in renamed {
+        job.log.warn(format!(
+            "channel \"{from}\" is called \"{to}\" again: the files have another channel named \"{from}\" now"
+        ));
     }
     job.log.info(format!(
         "{} plates, {} channels, {} cycles",
@@ -205,30 +219,64 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     Ok(())
 }
 
-/// Replace the experiment's images in one transaction; the value is the files that are obsolete then.
-async fn replace_rows(
-    job: &JobContext,
-    assembly: &ExperimentAssembly,
-) -> StepResult<Vec<std::path::PathBuf>> {
+/// Make the plates' images under a new generation, which no row names yet.
+async fn make_plates(job: &JobContext, assembly: &ExperimentAssembly) -> StepResult<()> {
+    let environment = &job.environment;
+    for plate in &assembly.plates {
+        job.stop.check()?;
+        let spec = plate.spec(assembly);
+        let path = environment.data.plate_images(job.experiment.id, plate.id, plate.generation);
+        // A generation that no row names was left behind by a crash.
+        environment.remove_files(path.clone()).await;
+        environment.compute.batch(move |_| create_plate(&path, &spec)).await??;
+    }
+    Ok(())
+}
+
+/// Remove the plates' images that were made in vain, unless another worker may be making the same ones.
+async fn take_back(job: &JobContext, assembly: &ExperimentAssembly, error: &StepError) {
+    let environment = &job.environment;
+    let is_killed = job.stop.check() == Err(Interruption::Killed);
+    if matches!(error, StepError::LeaseLost) && !is_killed {
+        environment.leftovers.add();
+        return;
+    }
+    for plate in &assembly.plates {
+        let path = environment.data.plate_images(job.experiment.id, plate.id, plate.generation);
+        environment.remove_files(path).await;
+    }
+}
+
+/// What [`replace_rows`] did beside replacing rows.
+struct Replaced {
+    /// Files that no row names any more.
+    obsolete: Vec<PathBuf>,
+    renamed: Vec<Renamed>,
+}
+
+/// Replace the experiment's planes in one transaction, and bring up to date what they belong to; to be committed.
+async fn replace_rows(job: &JobContext, assembly: &ExperimentAssembly) -> StepResult<(Tx, Replaced)> {
     let environment = &job.environment;
     let experiment = job.experiment.id;
     let data = &environment.data;
     let mut tx = job.write().await?;
     let mut obsolete = Vec::new();
-    for layer in queries::layer_ids(&mut tx, experiment).await? {
-        obsolete.push(data.layer(experiment, layer));
-    }
-    for file in queries::statistics_files(&mut tx, experiment).await? {
-        obsolete.push(data.statistics(experiment, &file));
-    }
-    queries::delete_images(&mut tx, experiment).await?;
-    obsolete.extend(feature::forget_empty_files(&mut tx, environment, experiment).await?);
-    let rows = assembly.insert(&mut tx, experiment).await?;
+    let layers = queries::delete_layers(&mut tx, experiment).await?;
+    obsolete.extend(layers.into_iter().map(|layer| data.layer(experiment, layer)));
+    let statistics = queries::delete_statistics(&mut tx, experiment).await?;
+    obsolete.extend(statistics.iter().map(|file| data.statistics(experiment, file)));
+    queries::clear_pyramid(&mut tx, experiment).await?;
+    queries::delete_planes(&mut tx, experiment).await?;
+    let cycles = rows::cycles(&mut tx, experiment, assembly.cycles).await?;
+    let channels = rows::channels(&mut tx, experiment, &assembly.channels, assembly.bits).await?;
+    let shared = SharedRows { channels: channels.ids, cycles };
+    let mut places = KnownPlaces::read(&mut tx, experiment).await?;
     for plate in &assembly.plates {
-        plate.insert(&mut tx, assembly, &rows).await?;
+        plate.insert(&mut tx, assembly, &shared, &mut places).await?;
         queries::set_image_generation(&mut tx, plate.id, plate.generation, environment.now()).await?;
         obsolete.push(data.plate_images(experiment, plate.id, plate.generation - 1));
     }
-    tx.commit().await?;
-    Ok(obsolete)
+    places.delete_rest(&mut tx).await?;
+    obsolete.extend(feature::forget_empty_files(&mut tx, environment, experiment).await?);
+    Ok((tx, Replaced { obsolete, renamed: channels.renamed }))
 }

@@ -1,0 +1,235 @@
+//! The server that the workflows run on, in this process and in a temporary directory.
+//!
+//! Nothing is deleted before the end: a file system that still remembers thousands of files makes new ones slowly.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tm_engine::BackendChoice;
+use tm_engine::image::Size;
+use tm_server::app::App;
+use tm_server::config::Settings;
+use tm_server::environment::LastStop;
+use tm_server::resources::experiment::{self, NewExperiment};
+use tm_server::resources::file::linking;
+use tm_server::resources::layer::{LayerFilter, queries as layers};
+use tm_server::resources::workflow::queries;
+use tm_server::resources::{acquisition, plate, user};
+use tm_server::workflow::WorkflowType;
+use tm_server::workflow::description::WorkflowDescription;
+use tm_server::workflow::task::Task;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::source::{self, Images, WELLS};
+use crate::client::Requests;
+use crate::made_up_plate::bytes_below;
+
+const MICROSCOPE: &str = "cellvoyager";
+const PLATE: &str = "plate";
+/// How often a running workflow is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Edge of a tile in pixels.
+const TILE: usize = 256;
+
+/// The server, listening on a port of its own.
+pub struct Server {
+    /// The application.
+    pub app: App,
+    /// Where it listens.
+    pub address: SocketAddr,
+    owner: i64,
+    token: String,
+    /// Where the plates' files lie.
+    plates: PathBuf,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<std::io::Result<bool>>,
+    _directory: TempDir,
+}
+
+/// An experiment whose files are linked.
+pub struct Experiment {
+    id: i64,
+    name: String,
+}
+
+/// A workflow that runs.
+pub struct Submission<'a> {
+    app: &'a App,
+    experiment: i64,
+    id: i64,
+}
+
+impl Server {
+    /// Begin.
+    ///
+    /// # Errors
+    /// When the backend is not there, or the disk or the database fails.
+    pub async fn start(backend: BackendChoice) -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let plates = directory.path().join("plates");
+        let settings = Settings {
+            data_dir: Some(directory.path().join("data")),
+            import_roots: Some(vec![plates.clone()]),
+            backend: Some(backend.to_string()),
+            ..Settings::default()
+        };
+        let app = App::open(settings.finish()?, LastStop::Clean).await?;
+        let mut tx = app.environment.db.write().await?;
+        let owner = user::queries::insert(&mut tx, "owner", "owner@example.org", "-", 0).await?;
+        tx.commit().await?;
+        let token = app.tokens.issue(owner, "owner", 0, app.environment.now()).map_err(anyhow::Error::msg)?;
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn({
+            let app = app.clone();
+            async move {
+                app.serve(listener, async {
+                    // A dropped sender stops it as well.
+                    let _ = stopped.await;
+                })
+                .await
+            }
+        });
+        Ok(Self { app, address, owner, token, plates, stop, serving, _directory: directory })
+    }
+
+    /// End.
+    ///
+    /// # Errors
+    /// When the listener failed.
+    pub async fn stop(self) -> Result<()> {
+        // It is gone already if this fails, and says why below.
+        let _ = self.stop.send(());
+        self.serving.await??;
+        Ok(())
+    }
+
+    /// A new experiment with the files of a plate of `sites` sites.
+    ///
+    /// # Errors
+    /// When the disk or the database fails.
+    pub async fn link_plate(&self, sites: usize, size: Size) -> Result<(Experiment, Images)> {
+        let environment = &self.app.environment;
+        let name = format!("plate-{}", environment.now());
+        let files = self.plates.join(&name);
+        let directory = files.clone();
+        let images = tokio::task::spawn_blocking(move || source::write(&directory, sites, size)).await??;
+        let new = NewExperiment::check(
+            self.owner,
+            &name,
+            "",
+            MICROSCOPE,
+            WorkflowType::ALL[0].name(),
+            u64::from(WELLS),
+            "basic",
+        )
+        .map_err(|error| anyhow!("{}", error.message()))?;
+        let mut tx = environment.db.write().await?;
+        let id = experiment::queries::insert(&mut tx, &new, 0).await?;
+        plate::queries::insert(&mut tx, id, PLATE, "", 0).await?;
+        let acquisition = acquisition::queries::insert(&mut tx, id, PLATE, "a", "", 0).await?;
+        let acquisition = acquisition.context("the plate that was just added is not there")?;
+        tx.commit().await?;
+        let microscope = tm_server::microscopes::find(MICROSCOPE).context("no such microscope type")?;
+        linking::link(environment, (id, acquisition), microscope, files).await?;
+        Ok((Experiment { id, name }, images))
+    }
+
+    /// Begin the workflow of an experiment: every step with its defaults, illumination corrected.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn submit(&self, experiment: &Experiment) -> Result<Submission<'_>> {
+        let app = &self.app;
+        let found = experiment::queries::find(&mut app.environment.db.read().await?, experiment.id).await?;
+        let found = found.with_context(|| format!("experiment {} is gone", experiment.name))?;
+        let id = app.workflows.submit(&found, self.owner, &corrected_description()?).await?;
+        Ok(Submission { app, experiment: experiment.id, id })
+    }
+
+    /// Bytes of an experiment's files.
+    ///
+    /// # Errors
+    /// When they cannot be listed.
+    pub fn bytes_stored(&self, experiment: &Experiment) -> Result<u64> {
+        bytes_below(&self.app.environment.data.experiment(experiment.id))
+    }
+
+    /// Requests for tiles of an experiment: all layers and zoom levels in turn, far from one another, none of
+    /// them in the cache.
+    ///
+    /// # Errors
+    /// When the experiment has no map.
+    pub async fn tile_requests(&self, experiment: &Experiment) -> Result<Requests> {
+        let environment = &self.app.environment;
+        let layout = environment.maps.layout(environment, experiment.id).await?;
+        let mut tx = environment.db.read().await?;
+        let layers = layers::list(&mut tx, experiment.id, LayerFilter::default()).await?;
+        if layers.is_empty() {
+            bail!("experiment {} has no layer", experiment.name);
+        }
+        let ids: Vec<i64> = layers.iter().map(|layer| layer.id).collect();
+        let (id, token, depth) = (experiment.id, self.token.clone(), layout.depth());
+        Ok(Arc::new(move |number, out: &mut Vec<u8>| {
+            let layer = ids[number % ids.len()];
+            let z = number / ids.len() % depth;
+            let size = layout.reduced_size(depth - 1 - z);
+            // Steps of a prime number reach the tiles of a level in an order that is not that of memory.
+            let (rows, columns) = (size.height.div_ceil(TILE), size.width.div_ceil(TILE));
+            let tile = number * 7919 % (rows * columns);
+            let (y, x) = (tile / columns, tile % columns);
+            let written = write!(
+                out,
+                "GET /api/experiments/{id}/channel_layers/{layer}/tiles?x={x}&y={y}&z={z}&min={}&max=7000 \
+                 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n",
+                number % 3000
+            );
+            written.expect("memory can be written to");
+        }))
+    }
+}
+
+impl Submission<'_> {
+    /// Wait for the end; the value is every task of the workflow.
+    ///
+    /// # Errors
+    /// When it failed, with what the first failed job said.
+    pub async fn finish(self) -> Result<Vec<Task>> {
+        loop {
+            let tasks = queries::tasks_of(&mut self.app.environment.db.read().await?, self.id).await?;
+            match tasks.first().and_then(|root| root.exitcode) {
+                Some(0) => return Ok(tasks),
+                Some(_) => {
+                    let failed = tasks
+                        .iter()
+                        .find(|task| task.is_job() && task.exitcode.is_some_and(|code| code != 0))
+                        .context("the workflow failed without a failed job")?;
+                    let log = self.app.workflows.log_of(self.experiment, failed.id).await;
+                    bail!("{} failed: {}", failed.name, log.map(|(_, stderr)| stderr).unwrap_or_default());
+                }
+                None => tokio::time::sleep(LOOK_EVERY).await,
+            }
+        }
+    }
+}
+
+/// The defaults, but illumination corrected.
+fn corrected_description() -> Result<WorkflowDescription> {
+    let mut description = WorkflowDescription::default_of(&WorkflowType::ALL[0]).to_json();
+    let stages = description["stages"].as_array_mut().into_iter().flatten();
+    let steps = stages.flat_map(|stage| stage["steps"].as_array_mut().into_iter().flatten());
+    let arguments = steps
+        .filter(|step| step["name"] == "illuminati")
+        .flat_map(|step: &mut Value| step["batch_args"].as_array_mut().into_iter().flatten());
+    let argument = arguments.into_iter().find(|argument| argument["name"] == "illumcorr");
+    argument.context("illuminati has no argument illumcorr")?["value"] = json!(true);
+    WorkflowDescription::parse(&description).map_err(anyhow::Error::msg)
+}
