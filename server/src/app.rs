@@ -164,11 +164,6 @@ impl App {
     }
 }
 
-/// `GET /`: says that the server is there.
-pub async fn greeting() -> impl IntoResponse {
-    (StatusCode::OK, concat!("tmserver ", env!("CARGO_PKG_VERSION"), "\n"))
-}
-
 /// A document that stays the same for as long as the server runs.
 #[derive(Debug, Clone)]
 struct Document {

@@ -5,7 +5,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::routing::get;
 
-use crate::app::{App, api_document, docs, greeting};
+use crate::app::{App, api_document, docs};
 use crate::http::{Route, RouteTable};
 use crate::resources::acquisition::handlers as acquisition;
 use crate::resources::alignment::handlers as alignment;
@@ -26,6 +26,7 @@ use crate::resources::tile::handlers as tile;
 use crate::resources::tools::handlers as tools;
 use crate::resources::user::handlers as user;
 use crate::resources::vector_tile::handlers as vector_tile;
+use crate::resources::viewer::handlers as viewer;
 use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 use crate::resources::zarr::handlers as zarr;
@@ -36,7 +37,8 @@ const LOGIN_BYTES: usize = 16 << 10;
 /// Every method and path of the API, one line each.
 fn table() -> RouteTable {
     RouteTable::default()
-        .get("/", greeting)
+        .get("/", viewer::get_page)
+        .get("/viewer/{file}", viewer::get_file)
         .get("/healthz", health::get_health)
         .get("/metrics", health::get_metrics)
         .get("/api/openapi.json", api_document)
@@ -139,7 +141,7 @@ pub fn routes(base_path: &str) -> Router<App> {
         return routes;
     }
     // Nested, `/` is served without its slash; browsers ask for it with one.
-    Router::new().nest(base_path, routes).route(&format!("{base_path}/"), get(greeting))
+    Router::new().nest(base_path, routes).route(&format!("{base_path}/"), get(viewer::get_page))
 }
 
 /// What is served, without the base path.

@@ -29,5 +29,6 @@ mod shares;
 mod takeover;
 mod tools;
 mod uploads;
+mod viewer;
 mod watching;
 mod wells;

@@ -14,3 +14,4 @@ mod metaxpress;
 mod process;
 mod tmclient;
 mod users;
+mod viewer;

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod backends;
+pub mod browser;
 pub mod cellvoyager;
 pub mod compare;
 pub mod contents;

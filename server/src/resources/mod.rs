@@ -30,6 +30,7 @@ pub mod tile;
 pub mod tools;
 pub mod user;
 pub mod vector_tile;
+pub mod viewer;
 pub mod well;
 pub mod workflow;
 pub mod zarr;

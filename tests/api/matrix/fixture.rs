@@ -141,6 +141,7 @@ impl Fixture {
             ("result", result),
             ("tool jobs", tool_job),
             ("shares", READER.to_owned()),
+            ("viewer files", "main.js".to_owned()),
         ]);
         Self { experiment, children }
     }

@@ -85,9 +85,9 @@ impl Row {
         Some(segments[id - 1])
     }
 
-    /// Whether a child of another experiment is none of this one: users are everybody's.
+    /// Whether a child of another experiment is none of this one: users and files of the viewer are everybody's.
     pub fn has_foreign_children(&self) -> bool {
-        self.child().is_some_and(|child| child != "shares")
+        self.has_experiment() && self.child().is_some_and(|child| child != "shares")
     }
 
     /// Whether it is below an experiment.
@@ -191,6 +191,7 @@ pub fn rows(new: &str) -> Vec<Row> {
 
     vec![
         row("GET", "/", Nothing),
+        row("GET", "/viewer/{file}", Nothing).about("viewer files"),
         row("GET", "/healthz", Nothing),
         row("GET", "/metrics", Nothing),
         row("GET", "/api/openapi.json", Nothing),

@@ -235,7 +235,7 @@ fn report(
         "
 The map has {height}×{width} pixels in {levels} zoom levels and {layers} layers.
 Picture of it:  {picture}
-Server:         {url}
+Server:         {url}  (open it in a browser to look around)
 Login:          user {NAME}, password {password}
 
 Try:
