@@ -7,7 +7,7 @@ use tm_server::routes;
 use tm_tests::app::TestApp;
 
 /// Paths that are no part of the API.
-pub const UNDESCRIBED: &[&str] = &["/", "/viewer/{}", "/api/docs", "/api/openapi.json"];
+pub const UNDESCRIBED: &[&str] = &["/", "/viewer/{file}", "/api/docs", "/api/openapi.json"];
 /// Other spellings of paths, and the one that is described.
 const SPELLINGS: &[(&str, &str)] = &[
     ("/api/experiments/{}/channels/{}/image-files", "/api/experiments/{}/channels/{}/image-file"),
