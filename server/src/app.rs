@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Router, middleware};
-use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -18,7 +17,7 @@ use crate::config::Config;
 use crate::environment::{DataLock, Environment, LastStop, OpenError};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::{
-    Connections, Lanes, compression, cross_origin, etag_of, measured, not_modified, read_leftover, trace,
+    Connections, Document, Lanes, compression, cross_origin, fused, measured, read_leftover, trace, weakened,
 };
 use crate::metrics::Metrics;
 use crate::openapi;
@@ -102,7 +101,7 @@ impl App {
             logins: LoginThrottle::new(config.login_attempts),
             metrics: Metrics::default(),
             doctor: Doctor::default(),
-            document: Document::new(document.into()),
+            document: Document::new("application/json", document),
             config: Arc::new(config),
             watchers: Watchers::default(),
             tiles,
@@ -126,7 +125,9 @@ impl App {
             .layer(middleware::from_fn(read_leftover))
             .layer(CatchPanicLayer::custom(|_| ApiError::internal("a handler panicked").into_response()))
             .layer(middleware::from_fn(move |request, next| lanes.clone().answer(request, next)))
+            .layer(middleware::map_response(fused))
             .layer(compression())
+            .layer(middleware::map_response(weakened))
             .layer(cross_origin(&self.config.cors))
             .layer(middleware::from_fn(move |request, next| measured(metrics.clone(), request, next)))
             .layer(trace::layer())
@@ -164,42 +165,9 @@ impl App {
     }
 }
 
-/// A document that stays the same for as long as the server runs.
-#[derive(Debug, Clone)]
-struct Document {
-    bytes: Bytes,
-    etag: HeaderValue,
-}
-
-impl Document {
-    fn new(bytes: Bytes) -> Self {
-        // Weak, because it may be sent compressed; a quoted hash fits into every header.
-        let etag = HeaderValue::from_str(&format!("W/{}", etag_of(&bytes)))
-            .unwrap_or(HeaderValue::from_static("W/\"\""));
-        Self { bytes, etag }
-    }
-
-    /// The answer to a request for it; without the document where the client has it already.
-    fn answer(&self, headers: &HeaderMap, more: &[(HeaderName, &'static str)]) -> Response {
-        let mut answer = if self.etag.to_str().is_ok_and(|etag| not_modified(headers, etag)) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            self.bytes.clone().into_response()
-        };
-        let values = answer.headers_mut();
-        values.insert(header::ETAG, self.etag.clone());
-        // Asked for again each time: the next version of the server may have another.
-        values.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        for (name, value) in more {
-            values.insert(name, HeaderValue::from_static(value));
-        }
-        answer
-    }
-}
-
 /// `GET /api/openapi.json`: the API document.
 pub async fn api_document(State(app): State<App>, headers: HeaderMap) -> Response {
-    app.document.answer(&headers, &[(header::CONTENT_TYPE, "application/json")])
+    app.document.answer(&headers, &[])
 }
 
 /// The page that shows the API document; it needs nothing from anywhere else.
@@ -210,10 +178,6 @@ const DOCS_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style
 
 /// `GET /api/docs`: the API document for people.
 pub async fn docs(headers: HeaderMap) -> Response {
-    let more = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (header::CONTENT_SECURITY_POLICY, DOCS_POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    ];
-    Document::new(Bytes::from_static(DOCS.as_bytes())).answer(&headers, &more)
+    let more = [(header::CONTENT_SECURITY_POLICY, DOCS_POLICY), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    Document::new("text/html; charset=utf-8", DOCS).answer(&headers, &more)
 }

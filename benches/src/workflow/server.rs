@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use tempfile::TempDir;
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 use tm_server::app::App;
+use tm_server::cli::demo::set_argument;
 use tm_server::config::Settings;
 use tm_server::environment::LastStop;
 use tm_server::resources::experiment::{self, NewExperiment};
@@ -224,12 +225,6 @@ impl Submission<'_> {
 /// The defaults, but illumination corrected.
 fn corrected_description() -> Result<WorkflowDescription> {
     let mut description = WorkflowDescription::default_of(&WorkflowType::ALL[0]).to_json();
-    let stages = description["stages"].as_array_mut().into_iter().flatten();
-    let steps = stages.flat_map(|stage| stage["steps"].as_array_mut().into_iter().flatten());
-    let arguments = steps
-        .filter(|step| step["name"] == "illuminati")
-        .flat_map(|step: &mut Value| step["batch_args"].as_array_mut().into_iter().flatten());
-    let argument = arguments.into_iter().find(|argument| argument["name"] == "illumcorr");
-    argument.context("illuminati has no argument illumcorr")?["value"] = json!(true);
+    set_argument(&mut description, "illuminati", "illumcorr", json!(true))?;
     WorkflowDescription::parse(&description).map_err(anyhow::Error::msg)
 }

@@ -1,9 +1,12 @@
 //! What browsers and slow lines need of every answer: the word that a page of another server may read it
-//! (CORS), and compression of text.
+//! (CORS), and compression of text with what goes before and after it.
 
 use std::time::Duration;
 
+use axum::body::{Body, HttpBody};
 use axum::http::{HeaderValue, Method, header};
+use axum::response::Response;
+use futures_util::StreamExt;
 use tower_http::CompressionLevel;
 use tower_http::compression::predicate::Predicate;
 use tower_http::compression::{CompressionLayer, predicate};
@@ -52,4 +55,25 @@ pub fn compression() -> CompressionLayer<impl Predicate> {
     CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(predicate::SizeAbove::new(WORTH_COMPRESSING_BYTES).and(is_text))
+}
+
+/// What compression needs of an answer: that its body may be asked again after its end, which streams do not allow.
+pub async fn fused(response: Response) -> Response {
+    response.map(|body| match body.size_hint().exact() {
+        Some(_) => body,
+        None => Body::from_stream(body.into_data_stream().fuse()),
+    })
+}
+
+/// What compression does to an answer: its bytes are others than those that a strong ETag stands for.
+pub async fn weakened(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    if headers.contains_key(header::CONTENT_ENCODING)
+        && let Some(etag) = headers.get(header::ETAG)
+        && !etag.as_bytes().starts_with(b"W/")
+        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", etag.as_bytes()].concat())
+    {
+        headers.insert(header::ETAG, weak);
+    }
+    response
 }

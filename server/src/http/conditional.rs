@@ -8,10 +8,10 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use crate::error::{ApiError, ApiResult};
 
-/// Strong ETag of bytes: a hash of them, in quotes.
-pub fn etag_of(bytes: &[u8]) -> Arc<str> {
+/// Strong ETag of bytes, or of everything that decides what they are: a hash, in quotes.
+pub fn etag_of(content: &(impl Hash + ?Sized)) -> Arc<str> {
     let mut hasher = DefaultHasher::new();
-    bytes.hash(&mut hasher);
+    content.hash(&mut hasher);
     format!("\"{:016x}\"", hasher.finish()).into()
 }
 

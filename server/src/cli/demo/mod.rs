@@ -202,7 +202,11 @@ async fn run_workflow(client: &Client, experiment: &str) -> anyhow::Result<()> {
     }
 }
 
-fn set_argument(
+/// Give an argument of a step a value, in a workflow description as clients see it.
+///
+/// # Errors
+/// When the step has no such argument.
+pub fn set_argument(
     description: &mut serde_json::Value,
     step: &str,
     argument: &str,

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -116,7 +116,7 @@ fn csv(download: Download<impl Stream<Item = io::Result<Vec<u8>>> + Send + 'stat
         (header::CONTENT_DISPOSITION, attachment(&download.file_name)),
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
     ];
-    (headers, Body::from_stream(download.lines.fuse())).into_response()
+    (headers, Body::from_stream(download.lines)).into_response()
 }
 
 /// Features of a type of objects, by name.

@@ -150,7 +150,7 @@ pub async fn download_segmentations(
     let labels =
         super::download(&app.environment, experiment, objects, &plane, query.flag(&["align"])).await?;
     let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
-    Ok((media_type, Body::from_stream(stream::iter(LabelText { labels, row: 0 }.fuse()))))
+    Ok((media_type, Body::from_stream(stream::iter(LabelText { labels, row: 0 }))))
 }
 
 /// A label image as JSON, piece by piece.

@@ -1,6 +1,6 @@
 //! Encoded tiles in memory, and with them what else is rendered of full resolution.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -125,8 +125,16 @@ impl Tiles {
         key: impl Into<CacheKey>,
         render: impl Future<Output = Result<EncodedTile, E>>,
     ) -> Result<EncodedTile, E> {
-        self.served.rendered.fetch_add(1, Ordering::Relaxed);
-        self.cache.try_get_with(key.into(), render).await.map_err(|error| E::clone(&error))
+        let was_rendered = AtomicBool::new(false);
+        let noted = async {
+            was_rendered.store(true, Ordering::Relaxed);
+            render.await
+        };
+        let tile = self.cache.try_get_with(key.into(), noted).await.map_err(|error| E::clone(&error))?;
+        let Served { kept, rendered, .. } = &*self.served;
+        let source = if was_rendered.into_inner() { rendered } else { kept };
+        source.fetch_add(1, Ordering::Relaxed);
+        Ok(tile)
     }
 
     /// The tile where there is nothing.

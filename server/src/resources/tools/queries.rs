@@ -2,6 +2,7 @@
 
 use super::labels::Labels;
 use super::{JobFilter, PROGRAM, ResultFilter, ToolResult};
+use crate::resources::workflow::queries::task_columns;
 use crate::store::{Result, Tx, execute, fetch_all, fetch_optional};
 use crate::workflow::task::Task;
 
@@ -121,8 +122,10 @@ pub async fn list_jobs(
     fetch_all!(
         tx,
         ToolJob,
-        "select tasks.id, submission_id, parent_id, tasks.name, type, state, exitcode, wall_time, cpu_time, memory,
-             epoch, lost, reason, tasks.created_at, tasks.updated_at, submissions.created_at as submitted_at
+        concat!(
+            "select ",
+            task_columns!(),
+            ", submissions.created_at as submitted_at
          from submissions
          join tasks on tasks.submission_id = submissions.id
          where submissions.experiment_id = $1
@@ -133,7 +136,8 @@ pub async fn list_jobs(
              and (cast($5 as text) is null or tasks.name = 'tool_' || $5)
              and (cast($6 as text) is null or state = $6)
              and (cast($7 as text) is null or tasks.name = $7)
-         order by tasks.id",
+         order by tasks.id"
+        ),
         experiment,
         user,
         PROGRAM,

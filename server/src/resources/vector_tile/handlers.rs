@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::StreamExt;
 
 use super::{Content, VectorFormat, VectorRequest};
 use crate::app::App;
@@ -120,7 +119,7 @@ async fn respond(
     let media_type = [(header::CONTENT_TYPE, HeaderValue::from_static(tile.media_type()))];
     let body = match tile.content(&app.environment, &app.tiles).await? {
         Content::Whole(bytes) => Body::from(bytes),
-        Content::Pieces(pieces) => Body::from_stream(pieces.fuse()),
+        Content::Pieces(pieces) => Body::from_stream(pieces),
     };
     Ok((caching, media_type, body).into_response())
 }

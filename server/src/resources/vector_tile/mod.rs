@@ -35,6 +35,7 @@ use super::tile::{EncodedTile, TileAddress, Tiles};
 use super::tools::{ToolResult, queries as tools};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
+use crate::http::etag_of;
 use pieces::Pieces;
 use queries::LayerRow;
 
@@ -213,11 +214,9 @@ fn thresholds(layer: &LayerRow, depth: usize) -> ZoomThresholds {
 
 impl VectorTile {
     /// Strong ETag, in quotes.
-    pub fn etag(&self) -> String {
-        let mut hasher = DefaultHasher::new();
+    pub fn etag(&self) -> Arc<str> {
         // Another version may write the same tile in another way.
-        (env!("CARGO_PKG_VERSION"), &self.key).hash(&mut hasher);
-        format!("\"{:016x}\"", hasher.finish())
+        etag_of(&(env!("CARGO_PKG_VERSION"), &self.key))
     }
 
     /// Its media type.
@@ -261,7 +260,7 @@ impl VectorTile {
                 return Err(Unmade::TooLarge);
             }
         }
-        Ok(EncodedTile { bytes: content.into(), etag: self.etag().into(), settled: true })
+        Ok(EncodedTile { bytes: content.into(), etag: self.etag(), settled: true })
     }
 
     fn into_stream(self, environment: Environment) -> BoxStream<'static, Result<Bytes, MapError>> {

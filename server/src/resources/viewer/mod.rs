@@ -5,7 +5,7 @@
 
 pub mod handlers;
 
-use std::borrow::Cow;
+use bytes::Bytes;
 
 /// A file of the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,7 +58,7 @@ pub fn find(name: &str) -> Option<&'static Asset> {
 }
 
 /// The page as it is served below `base_path`, which is empty or such as `/tissuemaps`.
-pub fn page(base_path: &str) -> Cow<'static, str> {
+pub fn page(base_path: &str) -> Bytes {
     if base_path.is_empty() {
         return PAGE.into();
     }

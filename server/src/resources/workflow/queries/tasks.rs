@@ -7,12 +7,19 @@ use crate::workflow::task::{Task, TaskState};
 /// Name of the program of workflow submissions.
 const PROGRAM: &str = "workflow";
 
+/// The columns of a [`Task`].
+macro_rules! task_columns {
+    () => {
+        "tasks.id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, epoch, lost,
+             reason, tasks.created_at, tasks.updated_at"
+    };
+}
+pub(crate) use task_columns;
+
 /// What a [`Task`] is read from.
 macro_rules! select_tasks {
     () => {
-        "select id, submission_id, parent_id, name, type, state, exitcode, wall_time, cpu_time, memory, epoch, lost,
-             reason, created_at, updated_at
-         from tasks"
+        concat!("select ", task_columns!(), " from tasks")
     };
 }
 
