@@ -2,8 +2,9 @@
 //!
 //! The engine knows nothing of HTTP, databases or files. Every kernel has one definition (the
 //! documentation of its module under [`kernels`]) and implementations that agree: portable CPU
-//! code and WGSL compute shaders. [`Engine`] chooses between them.
+//! code and WGSL compute shaders. [`Engine`] chooses between them. Image analysis ([`analysis`]) runs on the CPU.
 
+pub mod analysis;
 mod engine;
 pub mod error;
 pub mod geometry;

@@ -1,0 +1,10 @@
+//! Image analysis: from pixels to objects, from objects to numbers.
+//!
+//! Algorithms that run on the CPU, one plane at a time, each in one file that defines it: filters, thresholds,
+//! labelling, morphology, watershed, what is built of these, and measurements. Three kinds of planes go in and out:
+//! *grey* planes of 8 or 16 bits, [`Mask`]s, and *label images* (`Plane<i32>`): 0 is background, a positive number
+//! the label of an object. Labels need not be consecutive.
+
+mod mask;
+
+pub use mask::Mask;
