@@ -51,7 +51,7 @@ async fn render(plate: &MadeUpPlate, case: &Case, number: usize) -> usize {
         min: limits.map(|(lower, _)| lower),
         max: limits.map(|(_, upper)| upper),
     };
-    let app = &plate.app;
+    let app = &plate.server.app;
     let layer = case.layer(plate);
     let tile = tile::get(&app.environment, &app.tiles, plate.experiment, layer, &request).await;
     tile.expect("the tile is rendered").bytes.len()

@@ -1,13 +1,12 @@
 //! HTTP clients that cost little: each has one connection that is kept, and one request under way.
 
-use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
 /// An answer that takes longer is an error.
@@ -122,12 +121,13 @@ fn run_clients(
 
 async fn run_client(
     load: Load,
-    mut stream: TcpStream,
+    stream: TcpStream,
     (start, deadline): (Instant, Instant),
     (first, end): (usize, usize),
 ) -> Result<Answers> {
     let mut answers = Answers { seconds: 0.0, latencies: Vec::new(), bytes: 0 };
-    let (mut request, mut answer) = (Vec::new(), Vec::with_capacity(1 << 17));
+    let mut stream = BufReader::with_capacity(1 << 17, stream);
+    let mut request = Vec::new();
     let over = || Instant::now() >= deadline || load.stop.load(Ordering::Relaxed);
     loop {
         if over() {
@@ -148,8 +148,8 @@ async fn run_client(
             }
         }
         let exchange = async {
-            stream.write_all(&request).await?;
-            read_answer(&mut stream, &mut answer).await
+            stream.get_mut().write_all(&request).await?;
+            read_answer(&mut stream).await
         };
         let exchange = tokio::time::timeout(TIMEOUT, exchange).await;
         answers.bytes += exchange.context("the server did not answer in time")??;
@@ -158,36 +158,53 @@ async fn run_client(
     }
 }
 
-/// Reads one answer; the value is the length of its body.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<usize> {
-    answer.clear();
-    let mut body = None;
-    loop {
-        if stream.read_buf(answer).await? == 0 {
-            return Err(std::io::Error::from(ErrorKind::UnexpectedEof).into());
+/// Reads one answer and drops it; the value is the length of its body.
+async fn read_answer(stream: &mut BufReader<TcpStream>) -> Result<usize> {
+    let mut line = String::new();
+    let status = read_line(stream, &mut line).await?.to_owned();
+    let (mut length, mut chunked) = (None, false);
+    while let Some((name, value)) = read_line(stream, &mut line).await?.split_once(':') {
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("content-length") {
+            length = Some(value.parse()?);
         }
-        if body.is_none()
-            && let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n")
-        {
-            body = Some((end + 4, content_length(&answer[..end])?));
-        }
-        if let Some((start, length)) = body
-            && answer.len() >= start + length
-        {
-            ensure!(answer.len() == start + length, "more than one answer to one request");
-            if !answer.starts_with(b"HTTP/1.1 200 ") {
-                bail!("the server refused: {}", String::from_utf8_lossy(answer));
-            }
-            return Ok(length);
-        }
+        chunked |= name.eq_ignore_ascii_case("transfer-encoding") && value.eq_ignore_ascii_case("chunked");
     }
+    if !status.starts_with("HTTP/1.1 200 ") {
+        bail!("the server refused: {status}");
+    }
+    let mut body = 0;
+    if chunked {
+        loop {
+            let size = usize::from_str_radix(read_line(stream, &mut line).await?, 16)?;
+            body += skip(stream, size).await?;
+            ensure!(read_line(stream, &mut line).await?.is_empty(), "a chunk is longer than it says");
+            if size == 0 {
+                break;
+            }
+        }
+    } else {
+        body = skip(stream, length.context("an answer without a length")?).await?;
+    }
+    ensure!(stream.buffer().is_empty(), "more than one answer to one request");
+    Ok(body)
 }
 
-fn content_length(head: &[u8]) -> Result<usize> {
-    let head = std::str::from_utf8(head)?;
-    let length = head.lines().find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.eq_ignore_ascii_case("content-length").then_some(value.trim())
-    });
-    Ok(length.with_context(|| format!("no content-length in {head}"))?.parse()?)
+/// Reads a line; the value is without its end.
+async fn read_line<'a>(stream: &mut BufReader<TcpStream>, line: &'a mut String) -> Result<&'a str> {
+    line.clear();
+    ensure!(stream.read_line(line).await? > 0, "the server closed the connection");
+    Ok(line.trim_end())
+}
+
+/// Reads and drops this many bytes.
+async fn skip(stream: &mut BufReader<TcpStream>, bytes: usize) -> Result<usize> {
+    let mut left = bytes;
+    while left > 0 {
+        let read = stream.fill_buf().await?.len().min(left);
+        ensure!(read > 0, "the server closed the connection");
+        stream.consume(read);
+        left -= read;
+    }
+    Ok(bytes)
 }

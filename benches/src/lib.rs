@@ -1,4 +1,4 @@
-//! Benchmarks of the imaging kernels, of tile requests and of whole workflows; `README.md` beside this crate explains them.
+//! Benchmarks of the imaging kernels, of tile requests, of maps full of objects and of whole workflows; `README.md` beside this crate explains them.
 
 pub mod bandwidth;
 pub mod case;
@@ -6,6 +6,9 @@ pub mod cases;
 pub mod client;
 pub mod kernels;
 pub mod made_up_plate;
+pub mod objects;
 pub mod report;
+pub mod server;
 pub mod tiles;
+pub mod usage;
 pub mod workflow;

@@ -9,19 +9,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
 use tm_engine::BackendChoice;
 use tm_engine::image::{BitDepth, GreyPlane, Plane, Size};
 use tm_engine::kernels::Noise;
 use tm_engine::kernels::illumination::IlluminationSums;
-use tm_server::app::App;
-use tm_server::config::Settings;
-use tm_server::environment::{Environment, LastStop};
-use tm_server::microscopes::PlateFormat;
-use tm_server::resources::experiment::{self, AcquisitionMode, NewExperiment};
+use tm_server::environment::Environment;
 use tm_server::resources::layer::{MapLayout, pyramid};
 use tm_server::resources::workflow::queries::{self, LayerKey, NewPlane};
-use tm_server::resources::{acquisition, plate, user};
+use tm_server::resources::{acquisition, plate};
 use tm_server::storage::images::{
     AcquisitionSpec, ChannelSpec, FieldImage, FieldSpec, PlaneIndex, PlateSpec, create_plate, field_path,
 };
@@ -29,8 +24,8 @@ use tm_server::storage::statistics;
 use tm_server::store::Tx;
 
 use crate::report::PyramidFigure;
+use crate::server::{PLATE, Server};
 
-const PLATE: &str = "plate";
 const WELL: &str = "B02";
 /// Name of the statistics' directory.
 const STATISTICS: &str = "made-up";
@@ -39,10 +34,10 @@ const PLANE: PlaneIndex = PlaneIndex { t: 0, c: 0, z: 0 };
 /// Grey values shown as black and white.
 pub const LIMITS: (i64, i64) = (100, 7000);
 
-/// The application over one made-up experiment in a temporary directory.
+/// A server with one made-up experiment.
 pub struct MadeUpPlate {
-    /// The application, in this process.
-    pub app: App,
+    /// The server that has it.
+    pub server: Server,
     /// Row id of the experiment.
     pub experiment: i64,
     /// Row id of the layer that is shown as it is.
@@ -51,9 +46,6 @@ pub struct MadeUpPlate {
     pub corrected_layer: i64,
     /// Where the sites lie.
     pub layout: Arc<MapLayout>,
-    /// Token of the owner.
-    pub token: String,
-    _directory: TempDir,
 }
 
 impl MadeUpPlate {
@@ -62,26 +54,10 @@ impl MadeUpPlate {
     /// # Errors
     /// When the backend is not there, or the disk or the database fails.
     pub async fn make(sites: usize, size: Size, backend: BackendChoice) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let settings = Settings {
-            data_dir: Some(directory.path().to_owned()),
-            backend: Some(backend.to_string()),
-            ..Settings::default()
-        };
-        let app = App::open(settings.finish()?, LastStop::Clean).await?;
-        let environment = &app.environment;
+        let server = Server::open(backend).await?;
+        let environment = &server.app.environment;
         let mut tx = environment.db.write().await?;
-        let owner = user::queries::insert(&mut tx, "owner", "owner@example.org", "-", 0).await?;
-        let new = NewExperiment {
-            user_id: owner,
-            name: "made up".into(),
-            description: String::new(),
-            microscope_type: "cellvoyager".into(),
-            workflow_type: "canonical".into(),
-            plate_format: PlateFormat::from_wells(384).context("no plates of 384 wells")?,
-            plate_acquisition_mode: AcquisitionMode::Basic,
-        };
-        let experiment = experiment::queries::insert(&mut tx, &new, 0).await?;
+        let experiment = server.insert_experiment(&mut tx, "made up").await?;
         let mut channels = [0; 2];
         for (channel, name) in channels.iter_mut().zip(["plain", "corrected"]) {
             let depth = i64::from(DEPTH.bits());
@@ -93,9 +69,8 @@ impl MadeUpPlate {
         let plain_layer = insert_layer(&mut tx, channels[0], None).await?;
         let corrected_layer = insert_layer(&mut tx, channels[1], Some(made)).await?;
         tx.commit().await?;
-        let token = app.tokens.issue(owner, "owner", 0, environment.now()).map_err(anyhow::Error::msg)?;
         let layout = environment.maps.layout(environment, experiment).await?;
-        Ok(Self { app, experiment, plain_layer, corrected_layer, layout, token, _directory: directory })
+        Ok(Self { server, experiment, plain_layer, corrected_layer, layout })
     }
 
     /// Store all levels below full resolution, as the pyramid step does, block after block.
@@ -103,7 +78,7 @@ impl MadeUpPlate {
     /// # Errors
     /// When the disk or the database fails.
     pub async fn build_pyramid(&self, layer: i64) -> Result<PyramidFigure> {
-        let environment = &self.app.environment;
+        let environment = &self.server.app.environment;
         if layer == self.corrected_layer {
             // Made once per channel, not once per block: not part of what is measured.
             let view = environment.maps.layer(environment, layer).await?;

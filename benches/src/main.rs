@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use tm_bench::{kernels, tiles, workflow};
+use tm_bench::{kernels, objects, tiles, workflow};
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 
@@ -63,6 +63,27 @@ enum Command {
         #[arg(long, default_value = "auto")]
         backend: BackendChoice,
     },
+    /// Vector tiles of a million cells over HTTP, and tables of them streamed.
+    Objects {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Sites of the maps, one map after the other.
+        #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+        sites: Vec<usize>,
+        /// Cells of every map.
+        #[arg(long, default_value_t = 1_000_000)]
+        cells: usize,
+        /// Features of every cell.
+        #[arg(long, default_value_t = 10)]
+        features: usize,
+        /// Numbers of clients.
+        #[arg(long, value_delimiter = ',', default_value = "1,4")]
+        clients: Vec<usize>,
+        /// Time for each figure in seconds.
+        #[arg(long, default_value_t = 10.0)]
+        seconds: f64,
+    },
     /// Whole workflows on made-up plates, and tile requests while two of them run.
     Workflow {
         /// Writes the figures to this file as JSON.
@@ -108,6 +129,13 @@ fn main() -> anyhow::Result<()> {
         }
         Command::Tiles { json, seconds, clients, sites, backend } => {
             let report = tiles::measure_all(&tiles::Options::full(sites, backend, clients, seconds))?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+        Command::Objects { json, sites, cells, features, clients, seconds } => {
+            let most_requests = usize::MAX / 2;
+            let options = objects::Options { sites, cells, features, clients, seconds, most_requests };
+            let report = objects::measure_all(&options)?;
             println!("{report}");
             write_json(json.as_deref(), &report)
         }

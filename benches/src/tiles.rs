@@ -126,7 +126,7 @@ impl Case {
 }
 
 /// A number near the golden section of `count` that has no divisor in common with it.
-fn stride(count: usize) -> usize {
+pub(crate) fn stride(count: usize) -> usize {
     let coprime = |candidate: &usize| {
         let (mut a, mut b) = (*candidate, count);
         while b != 0 {
@@ -147,7 +147,7 @@ pub fn measure_all(options: &Options) -> Result<TilesReport> {
     let runtime = tokio::runtime::Runtime::new()?;
     let plate = runtime.block_on(MadeUpPlate::make(options.sites, options.site, options.backend))?;
     let plate = Arc::new(plate);
-    let info = plate.app.environment.compute.engine().info();
+    let info = plate.server.app.environment.compute.engine().info();
     let machine = Machine::new(info.adapter.as_ref().map(ToString::to_string));
     let threads = rayon::current_num_threads();
     let copy = Bandwidth { threads, bytes_per_second: copy_bytes_per_second(options.copy_bytes, 8) };
@@ -155,10 +155,9 @@ pub fn measure_all(options: &Options) -> Result<TilesReport> {
     for layer in [plate.plain_layer, plate.corrected_layer] {
         pyramids.push(runtime.block_on(plate.build_pyramid(layer))?);
     }
-    let (address, stop) = runtime.block_on(serve(&plate))?;
-    let requests = measure_requests(options, &plate, address, copy.bytes_per_second)?;
-    // The server is gone already if this fails.
-    let _ = stop.send(());
+    let listening = runtime.block_on(plate.server.listen())?;
+    let requests = measure_requests(options, &plate, listening.address, copy.bytes_per_second)?;
+    runtime.block_on(listening.stop())?;
     let size = plate.layout.size();
     Ok(TilesReport {
         machine,
@@ -170,21 +169,6 @@ pub fn measure_all(options: &Options) -> Result<TilesReport> {
         pyramids,
         requests,
     })
-}
-
-async fn serve(plate: &MadeUpPlate) -> Result<(SocketAddr, tokio::sync::oneshot::Sender<()>)> {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-    let address = listener.local_addr()?;
-    let (stop, stopped) = tokio::sync::oneshot::channel();
-    let app = plate.app.clone();
-    tokio::spawn(async move {
-        app.serve(listener, async {
-            // A dropped sender stops it as well.
-            let _ = stopped.await;
-        })
-        .await
-    });
-    Ok((address, stop))
 }
 
 fn measure_requests(
@@ -269,7 +253,7 @@ fn write_request(case: &Case, plate: &MadeUpPlate, number: usize, out: &mut Vec<
         None => write!(out, "GET {tiles}?x={x}&y={y}&z={z}"),
         Some((min, max)) => write!(out, "GET {tiles}?x={x}&y={y}&z={z}&min={min}&max={max}"),
     };
-    let token = &plate.token;
+    let token = &plate.server.token;
     let written = written
         .and_then(|()| write!(out, " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"));
     written.expect("memory can be written to");

@@ -5,10 +5,10 @@
 //! tile requests included.
 
 pub mod report;
-mod server;
 mod source;
-mod usage;
+mod submission;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -17,11 +17,12 @@ use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 
 use self::report::{LoadFigure, RunFigure, TogetherFigure, WorkflowReport};
-use self::server::{Experiment, Server};
-use self::usage::Sampler;
+use self::submission::Experiment;
 use crate::bandwidth::{COPY_BYTES, copy_bytes_per_second};
 use crate::client::{self, Load};
 use crate::report::{Bandwidth, Machine};
+use crate::server::Server;
+use crate::usage::Sampler;
 
 /// Connections that tile requests come over; one that waits takes no other request.
 const CLIENTS: usize = 32;
@@ -56,11 +57,12 @@ pub fn measure_all(options: &Options) -> Result<WorkflowReport> {
     ensure!(options.sites.iter().all(|sites| *sites > 0), "a plate must have a site");
     ensure!(options.tiles_per_second > 0.0, "there must be a tile request now and then");
     let runtime = tokio::runtime::Runtime::new()?;
-    let server = runtime.block_on(Server::start(options.backend))?;
+    let server = runtime.block_on(Server::open(options.backend))?;
     let info = server.app.environment.compute.engine().info();
     let machine = Machine::new(info.adapter.as_ref().map(ToString::to_string));
     let threads = rayon::current_num_threads();
     let copy = Bandwidth { threads, bytes_per_second: copy_bytes_per_second(COPY_BYTES, 8) };
+    let listening = runtime.block_on(server.listen())?;
     let mut runs = Vec::new();
     for sites in &options.sites {
         let (experiment, images) = runtime.block_on(server.link_plate(*sites, options.size))?;
@@ -70,9 +72,9 @@ pub fn measure_all(options: &Options) -> Result<WorkflowReport> {
     }
     let together = match options.together {
         0 => None,
-        sites => Some(measure_together(&runtime, &server, sites, options)?),
+        sites => Some(measure_together(&runtime, (&server, listening.address), sites, options)?),
     };
-    runtime.block_on(server.stop())?;
+    runtime.block_on(listening.stop())?;
     let backend = info.backend.to_string();
     Ok(WorkflowReport {
         machine,
@@ -100,7 +102,7 @@ fn measure_run(
 /// Two workflows at once, with tile requests to an experiment that is ready; the same requests without them first.
 fn measure_together(
     runtime: &tokio::runtime::Runtime,
-    server: &Server,
+    (server, address): (&Server, SocketAddr),
     sites: usize,
     options: &Options,
 ) -> Result<TogetherFigure> {
@@ -109,7 +111,7 @@ fn measure_together(
     let requests = runtime.block_on(server.tile_requests(&shown))?;
     let next = Arc::new(AtomicUsize::new(0));
     let load = |seconds, stop: &Arc<AtomicBool>| Load {
-        address: server.address,
+        address,
         clients: CLIENTS,
         seconds,
         most: usize::MAX / 2,

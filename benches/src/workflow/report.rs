@@ -6,9 +6,9 @@ use serde::Serialize;
 use tm_server::workflow::task::Task;
 
 use super::source::{CHANNELS, Images};
-use super::usage::{Sample, used};
 use crate::client::Answers;
 use crate::report::{Bandwidth, Machine};
+use crate::usage::{Sample, used};
 
 /// Figures of whole workflows.
 #[derive(Debug, Serialize)]

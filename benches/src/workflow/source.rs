@@ -12,6 +12,7 @@ use tm_engine::image::{Plane, Size};
 use tm_server::microscopes::{PlateFormat, WellName};
 
 use crate::made_up_plate::image;
+use crate::server::WELLS;
 
 /// Channels of every site.
 pub const CHANNELS: usize = 2;
@@ -22,8 +23,6 @@ const COLUMNS_OF_WELL: usize = 5;
 const PIXEL_UM: f64 = 0.65;
 const XML_START: &str = "\u{feff}<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n";
 const NAMESPACE: &str = "http://www.yokogawa.co.jp/BTS/BTSSchema/1.0";
-/// Wells of the plate.
-pub const WELLS: u32 = 384;
 
 /// The files of a plate.
 #[derive(Debug, Clone, Copy)]

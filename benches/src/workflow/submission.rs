@@ -1,58 +1,34 @@
-//! The server that the workflows run on, in this process and in a temporary directory.
+//! Workflows on the measured server: plates to link, workflows to submit and wait for.
 //!
 //! Nothing is deleted before the end: a file system that still remembers thousands of files makes new ones slowly.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use serde_json::json;
-use tempfile::TempDir;
-use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 use tm_server::app::App;
 use tm_server::cli::demo::set_argument;
-use tm_server::config::Settings;
-use tm_server::environment::LastStop;
-use tm_server::resources::experiment::{self, NewExperiment};
+use tm_server::resources::experiment;
 use tm_server::resources::file::linking;
 use tm_server::resources::layer::{LayerFilter, queries as layers};
 use tm_server::resources::workflow::queries;
-use tm_server::resources::{acquisition, plate, user};
+use tm_server::resources::{acquisition, plate};
 use tm_server::workflow::WorkflowType;
 use tm_server::workflow::description::WorkflowDescription;
 use tm_server::workflow::task::Task;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 
-use super::source::{self, Images, WELLS};
+use super::source::{self, Images};
 use crate::client::Requests;
 use crate::made_up_plate::bytes_below;
+use crate::server::{MICROSCOPE, PLATE, Server};
 
-const MICROSCOPE: &str = "cellvoyager";
-const PLATE: &str = "plate";
 /// How often a running workflow is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Edge of a tile in pixels.
 const TILE: usize = 256;
-
-/// The server, listening on a port of its own.
-pub struct Server {
-    /// The application.
-    pub app: App,
-    /// Where it listens.
-    pub address: SocketAddr,
-    owner: i64,
-    token: String,
-    /// Where the plates' files lie.
-    plates: PathBuf,
-    stop: oneshot::Sender<()>,
-    serving: JoinHandle<bool>,
-    _directory: TempDir,
-}
 
 /// An experiment whose files are linked.
 pub struct Experiment {
@@ -68,51 +44,6 @@ pub struct Submission<'a> {
 }
 
 impl Server {
-    /// Begin.
-    ///
-    /// # Errors
-    /// When the backend is not there, or the disk or the database fails.
-    pub async fn start(backend: BackendChoice) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let plates = directory.path().join("plates");
-        let settings = Settings {
-            data_dir: Some(directory.path().join("data")),
-            import_roots: Some(vec![plates.clone()]),
-            backend: Some(backend.to_string()),
-            ..Settings::default()
-        };
-        let app = App::open(settings.finish()?, LastStop::Clean).await?;
-        let mut tx = app.environment.db.write().await?;
-        let owner = user::queries::insert(&mut tx, "owner", "owner@example.org", "-", 0).await?;
-        tx.commit().await?;
-        let token = app.tokens.issue(owner, "owner", 0, app.environment.now()).map_err(anyhow::Error::msg)?;
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
-        let address = listener.local_addr()?;
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn({
-            let app = app.clone();
-            async move {
-                app.serve(listener, async {
-                    // A dropped sender stops it as well.
-                    let _ = stopped.await;
-                })
-                .await
-            }
-        });
-        Ok(Self { app, address, owner, token, plates, stop, serving, _directory: directory })
-    }
-
-    /// End.
-    ///
-    /// # Errors
-    /// When serving panicked.
-    pub async fn stop(self) -> Result<()> {
-        // It is gone already if this fails, and says why below.
-        let _ = self.stop.send(());
-        self.serving.await?;
-        Ok(())
-    }
-
     /// A new experiment with the files of a plate of `sites` sites.
     ///
     /// # Errors
@@ -120,21 +51,11 @@ impl Server {
     pub async fn link_plate(&self, sites: usize, size: Size) -> Result<(Experiment, Images)> {
         let environment = &self.app.environment;
         let name = format!("plate-{}", environment.now());
-        let files = self.plates.join(&name);
+        let files = self.import_root().join(&name);
         let directory = files.clone();
         let images = tokio::task::spawn_blocking(move || source::write(&directory, sites, size)).await??;
-        let new = NewExperiment::check(
-            self.owner,
-            &name,
-            "",
-            MICROSCOPE,
-            WorkflowType::ALL[0].name(),
-            u64::from(WELLS),
-            "basic",
-        )
-        .map_err(|error| anyhow!("{}", error.message()))?;
         let mut tx = environment.db.write().await?;
-        let id = experiment::queries::insert(&mut tx, &new, 0).await?;
+        let id = self.insert_experiment(&mut tx, &name).await?;
         plate::queries::insert(&mut tx, id, PLATE, "", 0).await?;
         let acquisition = acquisition::queries::insert(&mut tx, id, PLATE, "a", "", 0).await?;
         let acquisition = acquisition.context("the plate that was just added is not there")?;
