@@ -82,12 +82,30 @@ pub async fn make_room(environment: &Environment, experiment: i64, mapobject_typ
 /// # Errors
 /// When the database or the disk fails; the files stay as they are then.
 pub async fn merge_if_many(environment: &Environment, experiment: i64, mapobject_type: i64) -> ApiResult<()> {
+    merge_some(environment, experiment, mapobject_type, how_many).await
+}
+
+/// Merge all files of a type.
+///
+/// # Errors
+/// When the database or the disk fails; the files stay as they are then.
+pub async fn merge_all(environment: &Environment, experiment: i64, mapobject_type: i64) -> ApiResult<()> {
+    merge_some(environment, experiment, mapobject_type, <[u64]>::len).await
+}
+
+/// Merge as many of the newest files of a type as `how_many` says of the sizes of all.
+async fn merge_some(
+    environment: &Environment,
+    experiment: i64,
+    mapobject_type: i64,
+    how_many: impl Fn(&[u64]) -> usize,
+) -> ApiResult<()> {
     let _turn = environment.merging.0.lock().await;
     for _ in 0..TRIES {
         let files = queries::files(&mut environment.db.read().await?, mapobject_type).await?;
         let sizes: Vec<u64> = files.iter().map(|file| u64::try_from(file.size).unwrap_or(0)).collect();
         let count = how_many(&sizes);
-        if count == 0 {
+        if count < 2 {
             return Ok(());
         }
         environment.space.check()?;

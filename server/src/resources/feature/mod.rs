@@ -10,6 +10,7 @@ pub mod handlers;
 pub mod merging;
 pub mod queries;
 pub mod selection;
+pub mod tables;
 pub mod upload;
 
 use std::path::PathBuf;

@@ -170,7 +170,10 @@ async fn find(
 }
 
 /// The ids of features of these names, in their order.
-async fn reserve(tx: &mut Tx, mapobject_type: i64, names: &[String]) -> ApiResult<Vec<i64>> {
+///
+/// # Errors
+/// 400 when the type would have too many.
+pub(super) async fn reserve(tx: &mut Tx, mapobject_type: i64, names: &[String]) -> ApiResult<Vec<i64>> {
     let known = queries::all_of_type(tx, mapobject_type).await?;
     let known: HashMap<String, i64> = known.into_iter().map(|(id, name)| (name, id)).collect();
     let added = names.iter().filter(|name| !known.contains_key(*name)).count();

@@ -89,6 +89,37 @@ pub async fn planes_of_well(
     Ok(planes)
 }
 
+/// The stored planes of one channel at a site, by time point and focal plane: one each, of the earliest cycle that has
+/// it.
+pub async fn planes_of_site(tx: &mut Tx, channel: i64, site: i64) -> Result<Vec<((i64, i64), StoredPlane)>> {
+    #[derive(sqlx::FromRow)]
+    struct Row {
+        tpoint: i64,
+        zplane: i64,
+        #[sqlx(flatten)]
+        plane: PlaneRow,
+    }
+    let rows = fetch_all!(
+        tx,
+        Row,
+        concat!(
+            "select tpoint, zplane, ",
+            plane_columns!(),
+            " from channel_images
+         join acquisitions on acquisitions.id = channel_images.acquisition_id
+         join plates on plates.id = acquisitions.plate_id
+         where channel_images.site_id = $2 and channel_images.channel_id = $1 and channel_images.stored
+         order by tpoint, zplane, channel_images.cycle_id"
+        ),
+        channel,
+        site
+    )?;
+    let plane = |row: Row| Ok(((row.tpoint, row.zplane), StoredPlane::try_from(row.plane)?));
+    let mut planes = rows.into_iter().map(plane).collect::<Result<Vec<_>>>()?;
+    planes.dedup_by_key(|(at, _)| *at);
+    Ok(planes)
+}
+
 /// The planes of a field image of a well, each with whether its pixels are stored.
 pub async fn planes_of_field(tx: &mut Tx, plate: i64, well: &str, field: &str) -> Result<FieldPlanes> {
     // See `planes_of_well` for the kind of join.

@@ -62,6 +62,49 @@ pub async fn insert_type(tx: &mut Tx, experiment: i64, name: &str, reference: Re
     Ok(())
 }
 
+/// Add a type of objects that the pipeline finds, unless the experiment has one of this name; the value is its id, and
+/// `None` for a type that is not the pipeline's.
+pub async fn get_or_insert_found_type(
+    tx: &mut Tx,
+    experiment: i64,
+    name: &str,
+    points_only: bool,
+) -> Result<Option<i64>> {
+    execute!(
+        tx,
+        "insert into mapobject_types (experiment_id, name, ref_type, found, points_only)
+         values ($1, $2, $3, true, $4)
+         on conflict (experiment_id, name) do nothing",
+        experiment,
+        name,
+        Reference::Site.name(),
+        points_only
+    )?;
+    let row = fetch_optional!(
+        tx,
+        (i64,),
+        "select id
+         from mapobject_types
+         where experiment_id = $1 and name = $2 and found",
+        experiment,
+        name
+    )?;
+    Ok(row.map(|(id,)| id))
+}
+
+/// The types of objects of an experiment that the pipeline finds, by id.
+pub async fn found_types(tx: &mut Tx, experiment: i64) -> Result<Vec<(i64, String)>> {
+    fetch_all!(
+        tx,
+        (i64, String),
+        "select id, name
+         from mapobject_types
+         where experiment_id = $1 and found
+         order by id",
+        experiment
+    )
+}
+
 /// Give a type of objects another name.
 pub async fn rename_type(tx: &mut Tx, id: i64, name: &str) -> Result<()> {
     execute!(tx, "update mapobject_types set name = $1 where id = $2", name, id)?;

@@ -4,6 +4,7 @@
 //! label image that comes down has the labels that went up, pixel by pixel. An aligned label image shows the part
 //! of the site that all cycles have, and is moved to its place in the site.
 
+pub mod found;
 pub mod handlers;
 pub mod labels;
 pub mod npz;
@@ -67,8 +68,8 @@ pub struct NewOutline {
     pub centroid_x: f64,
     /// Whether it touches the edge of the label image.
     pub is_border: bool,
-    /// The rings; see [`outline`].
-    pub packed: Vec<u8>,
+    /// The rings, see [`outline`]; `None` where only the position is to be known.
+    pub packed: Option<Vec<u8>>,
 }
 
 /// A site, and the part of it that a label image shows.
@@ -184,7 +185,10 @@ pub async fn download(
 }
 
 /// Trace the objects of a label image that shows this part of its site.
-fn trace(engine: &Engine, labels: &Plane<i32>, shown: Rect) -> ApiResult<Vec<NewOutline>> {
+///
+/// # Errors
+/// 500 when the engine fails.
+pub fn trace(engine: &Engine, labels: &Plane<i32>, shown: Rect) -> ApiResult<Vec<NewOutline>> {
     let outlines = engine.trace_outlines(labels, offset(shown.y, shown.x)?).map_err(ApiError::internal)?;
     let edge = |value: usize| i32::try_from(value).map_err(ApiError::internal);
     let (bottom, right) = (edge(shown.y + shown.size.height)?, edge(shown.x + shown.size.width)?);
@@ -200,7 +204,7 @@ fn trace(engine: &Engine, labels: &Plane<i32>, shown: Rect) -> ApiResult<Vec<New
                 || bounds.min_x <= left
                 || bounds.max_y >= bottom
                 || bounds.max_x >= right,
-            packed: outline::pack(&outline, bounds).map_err(ApiError::internal)?,
+            packed: Some(outline::pack(&outline, bounds).map_err(ApiError::internal)?),
             bounds,
         });
     }

@@ -124,7 +124,26 @@ pub async fn insert(tx: &mut Tx, layer: i64, site: i64, object: i64, outline: &N
         outline.centroid_y,
         outline.centroid_x,
         outline.is_border,
-        &outline.packed[..]
+        outline.packed.as_deref()
+    )?;
+    Ok(())
+}
+
+/// Delete the objects of a type in a site, with their shapes.
+pub async fn delete_objects(tx: &mut Tx, objects: i64, site: i64) -> Result<()> {
+    execute!(tx, "delete from mapobjects where mapobject_type_id = $1 and site_id = $2", objects, site)?;
+    Ok(())
+}
+
+/// Note that an object lies in another one.
+pub async fn insert_parent(tx: &mut Tx, object: i64, parent: i64) -> Result<()> {
+    execute!(
+        tx,
+        "insert into mapobject_parents (mapobject_id, parent_id)
+         values ($1, $2)
+         on conflict do nothing",
+        object,
+        parent
     )?;
     Ok(())
 }

@@ -201,6 +201,7 @@ fn thresholds(layer: &LayerRow, depth: usize) -> ZoomThresholds {
         Some(StaticType::Plates) => MapobjectKind::Plates,
         Some(StaticType::Wells) => MapobjectKind::Wells,
         Some(StaticType::Sites) => MapobjectKind::Sites,
+        None if layer.points_only => MapobjectKind::Points,
         None => MapobjectKind::Outlines,
     };
     let by_kind = ZoomThresholds::of(kind, depth.saturating_sub(1) as u64);

@@ -12,6 +12,8 @@ pub struct LayerRow {
     pub mapobject_type_id: i64,
     /// Name of that type.
     pub type_name: String,
+    /// Whether only the position of its objects is kept.
+    pub points_only: bool,
     /// Time point; null for all of them.
     pub tpoint: Option<i64>,
     /// Goes up with every change of what it shows.
@@ -46,8 +48,8 @@ pub async fn find_layer(tx: &mut Tx, experiment: i64, layer: i64) -> Result<Opti
     fetch_optional!(
         tx,
         LayerRow,
-        "select segmentation_layers.id, mapobject_type_id, mapobject_types.name as type_name, tpoint, version,
-             polygon_threshold, centroid_threshold, pyramid_depth
+        "select segmentation_layers.id, mapobject_type_id, mapobject_types.name as type_name, points_only, tpoint,
+             version, polygon_threshold, centroid_threshold, pyramid_depth
          from segmentation_layers
          join mapobject_types on mapobject_types.id = segmentation_layers.mapobject_type_id
          join experiments on experiments.id = mapobject_types.experiment_id

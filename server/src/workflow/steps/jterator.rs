@@ -1,0 +1,279 @@
+//! jterator: the analysis pipeline, which finds objects and measures them, site by site.
+//!
+//! What the pipeline found before goes when the step begins; objects of types that were uploaded stay. A site is stored
+//! whole or not at all, and one that fails does not keep the others of its batch from being done.
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_batch, to_batch};
+use crate::compute::ComputeError;
+use crate::failpoint;
+use crate::jterator::project::CheckedProject;
+use crate::jterator::run::load::{ChannelInput, ObjectsInput, SiteSources};
+use crate::jterator::run::save::{Found, StoredType, prepare};
+use crate::jterator::run::run as run_pipeline;
+use crate::resources::alignment::queries as alignments;
+use crate::resources::experiment::queries as experiments;
+use crate::resources::feature::{self, merging, tables};
+use crate::resources::image::pruning::Pruned;
+use crate::resources::image::{correction_of, queries as images};
+use crate::resources::{channel, jterator};
+use crate::resources::mapobject::queries as mapobjects;
+use crate::resources::segmentation::found;
+use crate::workflow::job::JobContext;
+
+/// Failed sites that the collect job lists.
+const SITES_LISTED: usize = 100;
+
+/// The step.
+#[derive(Debug)]
+pub struct Jterator;
+
+/// The sites of one job.
+#[derive(Debug, Serialize, Deserialize)]
+struct Batch {
+    sites: Vec<i64>,
+}
+
+/// What a job works with at every site.
+#[derive(Debug, Clone)]
+struct Plan {
+    project: CheckedProject,
+    channels: Vec<ChannelInput>,
+    objects: Vec<ObjectsInput>,
+    types: Vec<StoredType>,
+}
+
+impl Step for Jterator {
+    fn name(&self) -> &'static str {
+        "jterator"
+    }
+
+    fn full_name(&self) -> &'static str {
+        "Image analysis pipeline"
+    }
+
+    fn help(&self) -> &'static str {
+        "Runs the modules of the experiment's pipeline at every site: finds objects and measures them."
+    }
+
+    fn batch_arguments(&self) -> &'static [Argument] {
+        &[Argument::optional(
+            "batch_size",
+            ArgumentKind::Integer { min: 1 },
+            Default::Integer(100),
+            "number of sites to analyse per job",
+        )]
+    }
+
+    fn has_collect(&self) -> bool {
+        true
+    }
+
+    fn init<'a>(&'a self, job: &'a JobContext) -> BoxFuture<'a, StepResult<Vec<Value>>> {
+        init(job).boxed()
+    }
+
+    fn run<'a>(&'a self, job: &'a JobContext, batch: &'a Value) -> BoxFuture<'a, StepResult<()>> {
+        run(job, batch).boxed()
+    }
+
+    fn collect<'a>(&'a self, job: &'a JobContext) -> BoxFuture<'a, StepResult<()>> {
+        collect(job).boxed()
+    }
+}
+
+/// Remove what an earlier run found, and make the types and features that this one will fill.
+async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
+    let (environment, experiment) = (&job.environment, job.experiment.id);
+    let mut tx = job.write().await?;
+    jterator::queries::begin_run(&mut tx, experiment).await?;
+    let project = jterator::checked_run(&mut tx, experiment).await.map_err(refused)?;
+    let mut pruned = Pruned::default();
+    for (kind, name) in mapobjects::found_types(&mut tx, experiment).await? {
+        if project.objects.iter().any(|input| input.name == name) {
+            continue;
+        }
+        for file in feature::files_of_type(&mut tx, environment, experiment, kind).await? {
+            pruned.files(file);
+        }
+        mapobjects::delete_type(&mut tx, experiment, kind).await?;
+    }
+    jterator::queries::forget_failures(&mut tx, experiment).await?;
+    let columns = project.columns();
+    for output in &project.outputs {
+        let kind = mapobjects::get_or_insert_found_type(&mut tx, experiment, &output.name, !output.as_polygons);
+        let kind = kind.await?.ok_or_else(|| {
+            StepError::Input(format!(
+                "the pipeline saves \"{0}\", but there are uploaded objects of this type; delete or rename them, or \
+                 save the pipeline's under another name",
+                output.name
+            ))
+        })?;
+        let names: Vec<String> = columns[output.name.as_str()].iter().map(|name| (*name).to_owned()).collect();
+        tables::make_features(&mut tx, kind, &names).await.map_err(refused)?;
+    }
+    let sites = match project.is_empty() {
+        true => Vec::new(),
+        false => alignments::sites(&mut tx, experiment).await?,
+    };
+    pruned.commit(tx, environment, experiment).await?.remove(environment).await;
+    if sites.is_empty() {
+        job.log.info("the pipeline has no modules, or the experiment no sites: nothing to do");
+    }
+    let size = job.arguments.count("batch_size");
+    sites.chunks(size).map(|sites| to_batch(&Batch { sites: sites.to_vec() })).collect()
+}
+
+async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
+    let Batch { sites } = parse_batch(batch)?;
+    let plan = plan(job).await?;
+    let mut done = 0;
+    for site in &sites {
+        job.stop.check()?;
+        match analyse(job, &plan, *site).await? {
+            None => done += 1,
+            Some(reason) => {
+                let mut tx = job.write().await?;
+                let place = alignments::place_of_site(&mut tx, *site).await?;
+                jterator::queries::note_failure(&mut tx, *site, &reason).await?;
+                tx.commit().await?;
+                job.log.warn(format!("{place}: {reason}"));
+            }
+        }
+    }
+    job.log.info(format!("{done} of {} sites done", sites.len()));
+    Ok(())
+}
+
+/// Run the pipeline at a site and store what it finds; the value is why that failed, where others may succeed.
+async fn analyse(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Option<String>> {
+    match find(job, plan, site).await {
+        Ok(found) => {
+            store(job, plan, site, found).await?;
+            Ok(None)
+        }
+        Err(StepError::Input(reason)) => Ok(Some(reason)),
+        Err(StepError::Engine(error)) => Ok(Some(error.to_string())),
+        Err(StepError::Compute(ComputeError::Panicked)) => Ok(Some("a module panicked".to_owned())),
+        Err(error) => Err(error),
+    }
+}
+
+/// What the pipeline finds at a site.
+async fn find(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Found> {
+    let environment = job.environment.clone();
+    let Plan { project, channels, objects, types } = plan.clone();
+    let sources = SiteSources::find(&environment, job.experiment.id, site, &channels, &objects).await?;
+    let compute = environment.compute.clone();
+    let stop = job.stop.clone();
+    compute
+        .batch(move |engine| {
+            let inputs = sources.read(&environment, engine)?;
+            let found = run_pipeline(&project, inputs, || Ok::<_, StepError>(stop.check()?))?;
+            prepare(engine, &project, &types, found, sources.shown).map_err(refused)
+        })
+        .await?
+}
+
+async fn store(job: &JobContext, plan: &Plan, site: i64, found: Found) -> StepResult<()> {
+    let (environment, experiment) = (&job.environment, job.experiment.id);
+    environment.space.check()?;
+    for kind in &plan.types {
+        merging::make_room(environment, experiment, kind.id).await.map_err(refused)?;
+    }
+    let mut tx = job.write().await?;
+    // In turn with uploads of feature values, whose files are numbered like these.
+    experiments::touch(&mut tx, experiment, environment.now()).await?;
+    found::replace(environment, &mut tx, experiment, site, found.objects, &found.parents).await?;
+    jterator::queries::forget_failure(&mut tx, site).await?;
+    failpoint::reached("jterator stored");
+    tx.commit().await?;
+    failpoint::reached("jterator committed");
+    for kind in &plan.types {
+        merging::begin(environment, experiment, kind.id);
+    }
+    Ok(())
+}
+
+/// Put the files of feature values together, and say at which sites the pipeline failed.
+async fn collect(job: &JobContext) -> StepResult<()> {
+    let (environment, experiment) = (&job.environment, job.experiment.id);
+    let mut tx = environment.db.read().await?;
+    let types = mapobjects::found_types(&mut tx, experiment).await?;
+    let failed = jterator::queries::failures(&mut tx, experiment).await?;
+    let sites = alignments::sites(&mut tx, experiment).await?.len();
+    let mut listed = Vec::new();
+    for (site, reason) in failed.iter().take(SITES_LISTED) {
+        listed.push(format!("{}: {reason}", alignments::place_of_site(&mut tx, *site).await?));
+    }
+    drop(tx);
+    for (kind, _) in types {
+        job.stop.check()?;
+        merging::merge_all(environment, experiment, kind).await.map_err(refused)?;
+    }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    listed.iter().for_each(|line| job.log.warn(line));
+    let summary = format!("the pipeline failed at {} of {sites} sites", failed.len());
+    if failed.len() == sites {
+        return Err(StepError::Input(format!("{summary}; {}", listed[0])));
+    }
+    job.log.warn(summary);
+    Ok(())
+}
+
+/// The project that this run began with, checked against the experiment as it is now.
+async fn plan(job: &JobContext) -> StepResult<Plan> {
+    let (environment, experiment) = (&job.environment, job.experiment.id);
+    let mut tx = environment.db.read().await?;
+    let project = jterator::checked_run(&mut tx, experiment).await.map_err(refused)?;
+    let mut channels = Vec::with_capacity(project.channels.len());
+    for input in &project.channels {
+        let found = channel::queries::list(&mut tx, experiment, Some(&input.name)).await?;
+        let found = found.first().ok_or_else(|| gone("channel", &input.name))?;
+        let statistics = match input.correct {
+            true => Some(images::current_statistics(&mut tx, found.id).await?.ok_or_else(|| {
+                StepError::Input(format!(
+                    "channel \"{}\" has no illumination statistics to correct its images with: run corilla before, or \
+                     set `correct` to false",
+                    input.name
+                ))
+            })?),
+            false => None,
+        };
+        channels.push((input.name.clone(), found.id, statistics));
+    }
+    let mut objects = Vec::with_capacity(project.objects.len());
+    for input in &project.objects {
+        let found = mapobjects::find_type_by_name(&mut tx, experiment, &input.name).await?;
+        let found = found.ok_or_else(|| gone("object type", &input.name))?;
+        objects.push(ObjectsInput { name: input.name.clone(), id: found.id });
+    }
+    let columns = project.columns();
+    let mut types = Vec::with_capacity(project.outputs.len());
+    for output in &project.outputs {
+        let found = mapobjects::find_type_by_name(&mut tx, experiment, &output.name).await?;
+        let found = found.ok_or_else(|| gone("object type", &output.name))?;
+        let known = feature::queries::all_of_type(&mut tx, found.id).await?;
+        // Those that someone deleted meanwhile are not measured again.
+        let stored = |name: &&str| known.iter().find(|(_, known)| known == name).map(|(id, _)| (name.to_string(), *id));
+        let features = columns[output.name.as_str()].iter().filter_map(stored).collect();
+        types.push(StoredType { name: output.name.clone(), id: found.id, outlines: output.as_polygons, features });
+    }
+    drop(tx);
+    let mut corrected = Vec::with_capacity(channels.len());
+    for (name, id, statistics) in channels {
+        let correction = correction_of(environment, experiment, statistics.as_ref()).await?;
+        corrected.push(ChannelInput { name, id, correction });
+    }
+    Ok(Plan { project, channels: corrected, objects, types })
+}
+
+fn gone(what: &str, name: &str) -> StepError {
+    StepError::Input(format!("{what} \"{name}\" of the pipeline is gone"))
+}
