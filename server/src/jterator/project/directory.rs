@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::pipeline::Pipeline;
 use super::problems::Problems;
-use super::{MOST_BYTES, Project, yaml};
+use super::{Project, yaml};
 use crate::storage::StorageError;
 use crate::storage::staging::StagedDirectory;
 
@@ -17,6 +17,8 @@ use crate::storage::staging::StagedDirectory;
 const PIPELINE: &str = "pipeline.yaml";
 /// Folder of the handles.
 const HANDLES: &str = "handles";
+/// Most bytes of a file; YAML takes more room than JSON.
+const MOST_FILE_BYTES: u64 = 4 << 20;
 
 /// Why a directory could not be read as a project, or written.
 #[derive(Debug, thiserror::Error)]
@@ -85,11 +87,12 @@ fn file_name(module: &str) -> String {
 
 fn read_file(path: &Path) -> Result<Value, DirectoryError> {
     let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
-    let most = u64::try_from(MOST_BYTES).unwrap_or(u64::MAX);
     let mut text = String::new();
-    File::open(path).and_then(|file| file.take(most + 1).read_to_string(&mut text)).map_err(unreadable)?;
-    if text.len() > MOST_BYTES {
-        let message = format!("larger than {MOST_BYTES} bytes");
+    File::open(path)
+        .and_then(|file| file.take(MOST_FILE_BYTES + 1).read_to_string(&mut text))
+        .map_err(unreadable)?;
+    if u64::try_from(text.len()).is_ok_and(|bytes| bytes > MOST_FILE_BYTES) {
+        let message = format!("larger than {MOST_FILE_BYTES} bytes");
         return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, message)));
     }
     yaml::read(&text).map_err(|message| DirectoryError::Yaml { path: path.to_owned(), message })

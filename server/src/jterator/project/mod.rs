@@ -15,6 +15,7 @@ mod suggest;
 mod yaml;
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -27,7 +28,7 @@ pub use problems::{Problem, Problems};
 use self::reading::wrong_type;
 
 /// Most bytes of a project as JSON.
-pub const MOST_BYTES: usize = 2 << 20;
+pub const MOST_BYTES: usize = 1 << 20;
 
 /// A project, well formed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
@@ -44,6 +45,9 @@ impl Project {
     /// # Errors
     /// Everything that is wrong with its form.
     pub fn parse(pipeline: &Value, handles: &Value) -> Result<Self, Problems> {
+        // What is too large is not looked at, so that looking takes no longer than a moment.
+        let mut size = Size::default();
+        size.add(pipeline)?;
         let mut problems = Problems::default();
         let pipeline = Pipeline::read(pipeline, &mut problems);
         let nothing = Map::new();
@@ -60,6 +64,7 @@ impl Project {
             }
             match given.get(name) {
                 Some(value) => {
+                    size.add(value)?;
                     let parsed = Handles::read(value, &format!("handles.{name}"), &mut problems);
                     read.insert(name.to_owned(), parsed);
                 }
@@ -71,9 +76,11 @@ impl Project {
                 }
             }
         }
-        let project = Self { pipeline, handles: read };
         problems.into_result()?;
-        project.check_size()?;
+        let project = Self { pipeline, handles: read };
+        // With what was left out it may be larger, and what is kept must be readable again.
+        let mut size = Size::default();
+        size.add(&project)?;
         Ok(project)
     }
 
@@ -86,15 +93,30 @@ impl Project {
     pub fn handles_json(&self) -> Value {
         to_json(&self.handles)
     }
+}
 
-    fn check_size(&self) -> Result<(), Problems> {
-        let bytes = self.pipeline_json().to_string().len() + self.handles_json().to_string().len();
-        if bytes > MOST_BYTES {
-            return Err(Problems::one(
-                "the project",
-                format!("must not be larger than {MOST_BYTES} bytes, and has {bytes}"),
-            ));
-        }
+/// How large a project is so far.
+#[derive(Default)]
+struct Size {
+    bytes: usize,
+}
+
+impl Size {
+    /// Add a value, as long as the project may be that large.
+    fn add(&mut self, value: &impl Serialize) -> Result<(), Problems> {
+        serde_json::to_writer(self, value).map_err(|_| {
+            Problems::one("the project", format!("must not be larger than {MOST_BYTES} bytes of JSON"))
+        })
+    }
+}
+
+impl io::Write for Size {
+    fn write(&mut self, written: &[u8]) -> io::Result<usize> {
+        self.bytes = self.bytes.saturating_add(written.len());
+        if self.bytes > MOST_BYTES { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(written.len()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -53,7 +53,7 @@ pub fn fields<'a>(
         problems.add(position, wrong_type(&wanted, value));
         return None;
     };
-    for key in object.keys().filter(|key| !known.contains(&key.as_str())) {
+    for key in object.keys().filter(|key| !known.contains(&key.as_str())).take(MOST_ENTRIES) {
         let hint = match suggest(key, known.iter().copied()) {
             none if none.is_empty() => format!("; known: {}", quoted(known)),
             hint => hint,

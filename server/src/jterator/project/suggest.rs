@@ -2,6 +2,8 @@
 
 /// Names longer than this are not compared.
 const LONGEST: usize = 100;
+/// How many names are compared.
+const MOST: usize = 1000;
 
 /// `; did you mean \`name\`?` with the name nearest to the given one, or nothing where none is near.
 pub fn suggest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> String {
@@ -17,6 +19,7 @@ fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<
     let allowed = (wanted.chars().count() / 3).max(1);
     names
         .into_iter()
+        .take(MOST)
         .filter(|name| name.len() <= LONGEST && given.len() <= LONGEST && *name != given)
         .map(|name| (strsim::osa_distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
