@@ -1,7 +1,8 @@
 //! The TissueMAPS server as a library; the binary `tmserver` is a thin shell around [`cli`].
 //!
 //! Layers, upwards only: [`store`] and [`storage`] know nothing of the others; [`microscopes`] turns
-//! file names and metadata into a plan; [`resources`] holds one folder per resource of the API;
+//! file names and metadata into a plan; [`resources`] holds one folder per resource of the API; [`jterator`] says what
+//! image-analysis pipelines are;
 //! [`workflow`] runs jobs over them; [`http`], [`error`] and [`routes`] speak HTTP.
 
 pub mod app;
@@ -17,6 +18,7 @@ pub mod export;
 pub mod failpoint;
 pub mod http;
 pub mod inventory;
+pub mod jterator;
 pub mod machine;
 pub mod metrics;
 pub mod microscopes;

@@ -15,6 +15,7 @@ use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
 use crate::resources::health::handlers as health;
 use crate::resources::image::handlers as image;
+use crate::resources::jterator::handlers as jterator;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
@@ -111,6 +112,8 @@ use crate::resources::zarr::handlers as zarr;
         zarr::get_zarr_key,
         workflow::get_description,
         workflow::set_description,
+        jterator::get_project,
+        jterator::put_project,
         workflow::submit_workflow,
         workflow::resubmit_workflow,
         workflow::kill_workflow,

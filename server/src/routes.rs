@@ -16,6 +16,7 @@ use crate::resources::feature::handlers as feature;
 use crate::resources::file::handlers as file;
 use crate::resources::health::handlers as health;
 use crate::resources::image::handlers as image;
+use crate::resources::jterator::handlers as jterator;
 use crate::resources::layer::handlers as layer;
 use crate::resources::mapobject::handlers as mapobject;
 use crate::resources::plate::handlers as plate;
@@ -114,6 +115,8 @@ fn table() -> RouteTable {
         .get("/api/experiments/{e}/mapobjects/{m}/info", mapobject::get_mapobject_info)
         .get("/api/experiments/{e}/workflow/description", workflow::get_description)
         .post("/api/experiments/{e}/workflow/description", workflow::set_description)
+        .get("/api/experiments/{e}/workflow/jtproject", jterator::get_project)
+        .put("/api/experiments/{e}/workflow/jtproject", jterator::put_project)
         .post("/api/experiments/{e}/workflow/submit", workflow::submit_workflow)
         .post("/api/experiments/{e}/workflow/resubmit", workflow::resubmit_workflow)
         .post("/api/experiments/{e}/workflow/kill", workflow::kill_workflow)

@@ -204,6 +204,8 @@ async fn serve(lines: &mut Lines, client: &Client, experiment: &Value) -> Names 
     serve_tiles(lines, client, &path, name, &mut names).await;
     let description = client.get(&format!("{path}/workflow/description")).await;
     lines.add(format!("api {name}/workflow/description"), essential(description.data()).to_string());
+    let project = client.get(&format!("{path}/workflow/jtproject")).await;
+    lines.add(format!("api {name}/workflow/jtproject"), project.data().to_string());
     let tree = client.get(&format!("{path}/workflow/status?depth=9")).await.data().clone();
     if !tree.is_null() {
         for (index, node) in nodes(&tree).into_iter().enumerate() {

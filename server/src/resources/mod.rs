@@ -20,6 +20,7 @@ pub mod feature;
 pub mod file;
 pub mod health;
 pub mod image;
+pub mod jterator;
 pub mod layer;
 pub mod mapobject;
 pub mod plate;

@@ -313,6 +313,10 @@ pub fn rows(new: &str) -> Vec<Row> {
         below!("POST", "/workflow/description", Write)
             .required(json!({"description": {"type": "canonical", "stages": []}}))
             .wrong(&[("description", json!("text"))]),
+        below!("GET", "/workflow/jtproject", Read),
+        below!("PUT", "/workflow/jtproject", Write)
+            .required(json!({"pipeline": {"pipeline": []}, "handles": {}}))
+            .wrong(&[("pipeline", json!("text")), ("pipeline", json!({})), ("handles", json!([]))]),
         below!("POST", "/workflow/submit", Write).wrong(&[("description", json!("text"))]),
         below!("POST", "/workflow/resubmit", Write).wrong(&[
             ("description", json!("text")),

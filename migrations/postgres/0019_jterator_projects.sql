@@ -1,0 +1,11 @@
+-- The image-analysis project of an experiment: what users wrote, checked when it was stored.
+create table jterator_projects (
+    id bigint generated always as identity primary key,
+    experiment_id bigint not null unique references experiments (id) on delete cascade,
+    -- What runs, in which order, and the handles of each module by its name there, JSON.
+    pipeline text not null,
+    handles text not null,
+    -- Goes up whenever the project is replaced.
+    version bigint not null,
+    updated_at bigint not null
+);
