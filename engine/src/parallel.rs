@@ -13,6 +13,25 @@ pub(crate) fn band_rows(width: usize) -> usize {
     (BAND_PIXELS / width.max(1)).max(1)
 }
 
+/// Calls `work(first row, rows)` for as many equal parts of `output` as there are threads: for filters that
+/// carry sums from row to row, which would cost more to start again than bands save.
+pub(crate) fn for_each_share<T: Send>(
+    output: &mut [T],
+    width: usize,
+    work: impl Fn(usize, &mut [T]) + Send + Sync,
+) {
+    if output.is_empty() {
+        return;
+    }
+    let threads = rayon::current_num_threads();
+    if output.len() <= SEQUENTIAL_PIXELS || threads == 1 {
+        work(0, output);
+        return;
+    }
+    let rows = (output.len() / width).div_ceil(threads);
+    output.par_chunks_mut(rows * width).enumerate().for_each(|(part, pixels)| work(part * rows, pixels));
+}
+
 /// Calls `work(first row, rows)` for bands of rows of `output`, in parallel when it is large.
 pub(crate) fn for_each_band<T: Send>(
     output: &mut [T],

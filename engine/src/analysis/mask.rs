@@ -1,5 +1,7 @@
 //! Planes of yes and no.
 
+use std::ops::Range;
+
 use crate::error::Result;
 use crate::image::{Plane, Size};
 
@@ -32,6 +34,11 @@ impl Mask {
         Ok(Self { plane })
     }
 
+    /// A mask from a plane of ones and zeros.
+    pub(super) fn of_bits(plane: Plane<u8>) -> Self {
+        Self { plane }
+    }
+
     /// A mask without foreground.
     pub fn empty(size: Size) -> Self {
         Self { plane: Plane::zeros(size) }
@@ -60,6 +67,11 @@ impl Mask {
     /// Makes the pixel foreground or background.
     pub fn set(&mut self, row: usize, column: usize, is_foreground: bool) {
         self.plane.row_mut(row)[column] = u8::from(is_foreground);
+    }
+
+    /// Makes pixels of a row foreground.
+    pub(super) fn fill(&mut self, row: usize, columns: Range<usize>) {
+        self.plane.row_mut(row)[columns].fill(1);
     }
 
     /// One row: 1 is foreground, 0 background.

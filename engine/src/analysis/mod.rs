@@ -4,7 +4,78 @@
 //! labelling, morphology, watershed, what is built of these, and measurements. Three kinds of planes go in and out:
 //! *grey* planes of 8 or 16 bits, [`Mask`]s, and *label images* (`Plane<i32>`): 0 is background, a positive number
 //! the label of an object. Labels need not be consecutive.
+//!
+//! Measurements go through the [`Regions`] of a label image and come as a table, [`Measurements`].
 
+mod adaptive;
+mod bilateral;
+mod borders;
+mod box_mean;
+mod components;
+mod distance;
+mod extrema;
+mod fill;
+mod hull;
+mod laplacian;
 mod mask;
+mod median;
+mod moments;
+mod morphology;
+mod perimeter;
+mod regions;
+mod runs;
+mod separable;
+pub mod shape;
+mod smooth;
+mod table;
+mod threshold;
+mod watershed;
 
+pub use adaptive::{AdaptiveMethod, AdaptiveThreshold};
+pub use borders::{borders, perimeter_pixels};
+pub use components::{label, relabel};
+pub use distance::{
+    FAR, NearestForeground, Position, distances, squared_distances, squared_object_distances,
+};
+pub use extrema::{Disc, Extremum, extremum};
+pub use fill::fill_holes;
+pub use laplacian::spot_response;
 pub use mask::Mask;
+pub use morphology::{CROSS, SQUARE, dilate, erode, open};
+pub use regions::{Region, Regions, Run};
+pub use shape::{Shape, shapes};
+pub use smooth::{Smoothing, SmoothingMethod, gaussian};
+pub use table::{Column, Measurements};
+pub use threshold::{ThresholdBounds, above, above_otsu, grey_values, otsu, otsu_of, percentile};
+pub use watershed::watershed;
+
+use crate::error::{EngineError, Result};
+use crate::image::Size;
+
+/// Which pixels are neighbours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connectivity {
+    /// Pixels that share an edge.
+    Four,
+    /// Pixels that share an edge or a corner.
+    Eight,
+}
+
+/// The same for a plane of either depth.
+macro_rules! for_depth {
+    ($image:expr, $plane:ident => $result:expr) => {
+        match $image {
+            $crate::image::GreyPlane::U8($plane) => $result,
+            $crate::image::GreyPlane::U16($plane) => $result,
+        }
+    };
+}
+use for_depth;
+
+/// Refuses an input of another size than wanted.
+fn check_size(what: &'static str, wanted: Size, given: Size) -> Result<()> {
+    if wanted == given {
+        return Ok(());
+    }
+    Err(EngineError::Shape { what, expected: wanted.to_string(), actual: given.to_string() })
+}
