@@ -14,6 +14,7 @@ pub mod databases;
 pub mod made_up_map;
 pub mod objects;
 pub mod open_data;
+pub mod pipelines;
 pub mod plates;
 pub mod program;
 pub mod python;

@@ -15,16 +15,17 @@ use crate::app::{Answer, Client, OWNER, TestApp};
 use crate::cellvoyager::PlateFiles;
 
 /// The stages that this version has, with their steps; some of them in workflows of [`MULTIPLEXING`] only.
-const STAGES: [(&str, &[&str]); 3] = [
+const STAGES: [(&str, &[&str]); 4] = [
     ("image_conversion", &["metaextract", "metaconfig", "imextract"]),
     ("image_preprocessing", &["corilla", "align"]),
     ("pyramid_creation", &["illuminati"]),
+    ("image_analysis", &["jterator"]),
 ];
 /// The type of workflow that has all steps.
 const MULTIPLEXING: &str = "multiplexing";
 /// The steps that others do not have.
 const OF_MULTIPLEXING: [&str; 1] = ["align"];
-/// All stages.
+/// All stages that make a map.
 pub const ALL_STAGES: &[&str] = &["image_conversion", "image_preprocessing", "pyramid_creation"];
 /// How long a workflow of the tests may take before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);

@@ -25,6 +25,7 @@ mod multiplexing;
 mod naive;
 mod open_data;
 mod open_format;
+mod pipelines;
 mod rerun;
 mod restart;
 mod resubmitting;

@@ -16,10 +16,13 @@ use super::sources::{NamedSource, Source, sources};
 use crate::app::{App, PATIENCE};
 use crate::config::Config;
 use crate::environment::DataLock;
+use crate::jterator::project::directory;
+use crate::jterator::{Project, Surroundings, check};
 use crate::microscopes;
 use crate::resources::acquisition::queries as acquisitions;
 use crate::resources::experiment::{Experiment, NewExperiment, queries as experiments};
 use crate::resources::file::{self, SkipReason};
+use crate::resources::jterator as projects;
 use crate::resources::plate::{self, queries as plates};
 use crate::resources::user::queries as users;
 use crate::resources::workflow::queries;
@@ -58,6 +61,9 @@ pub struct ProcessArgs {
     /// Workflow description, YAML or JSON [default: all stages with their defaults]
     #[arg(long, value_name = "FILE")]
     workflow: Option<PathBuf>,
+    /// Directory with the analysis pipeline: pipeline.yaml and handles/*.handles.yaml [default: the experiment's]
+    #[arg(long, value_name = "DIR")]
+    pipeline: Option<PathBuf>,
     /// Directory with the microscope's files, if there is one acquisition
     source_dir: Option<PathBuf>,
 }
@@ -74,11 +80,19 @@ pub async fn process(config: Config, args: ProcessArgs) -> anyhow::Result<()> {
         Some(path) => Some(read_description(path)?),
         None => None,
     };
+    let pipeline = match &args.pipeline {
+        Some(path) => Some(read_pipeline(path)?),
+        None => None,
+    };
     let limit = config.max_upload_bytes;
     let lock = DataLock::take(&config)?;
     let app = App::open(config, lock.last_stop()).await?;
     let owner = owner(&app, args.user.as_deref()).await?;
     let experiment = experiment(&app, owner, &args, description.as_ref()).await?;
+    if let Some(project) = pipeline {
+        let saved = projects::save(&app.environment, experiment.id, project).await;
+        saved.map_err(|error| anyhow!("{}", error.message()))?;
+    }
     let (plates, acquisitions) = add_plates(&app, &experiment, &sources).await?;
     let description = description.unwrap_or_else(|| {
         let kind = WorkflowType::find(&experiment.workflow_type).unwrap_or(&WorkflowType::ALL[0]);
@@ -123,6 +137,15 @@ fn read_description(path: &Path) -> anyhow::Result<WorkflowDescription> {
     // JSON is YAML.
     let value: Value = serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
     WorkflowDescription::parse(&value).map_err(|message| anyhow!("{}: {message}", path.display()))
+}
+
+/// A pipeline that can run wherever its channels are.
+fn read_pipeline(path: &Path) -> anyhow::Result<Project> {
+    let project = directory::read(path)?;
+    match check(&project, &Surroundings::default()) {
+        Ok(_) => Ok(project),
+        Err(problems) => bail!("{}: {problems}", path.display()),
+    }
 }
 
 async fn owner(app: &App, name: Option<&str>) -> anyhow::Result<i64> {

@@ -11,6 +11,7 @@
 mod handle_type;
 pub mod modules;
 pub mod project;
+pub mod run;
 mod value;
 
 pub use handle_type::HandleType;

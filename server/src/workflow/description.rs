@@ -69,9 +69,9 @@ impl StageMode {
 }
 
 impl WorkflowDescription {
-    /// All stages and steps of a type that this version has, active, with their defaults.
+    /// All stages and steps of a type, active, with their defaults.
     pub fn default_of(kind: &'static WorkflowType) -> Self {
-        let stages = kind.stages().iter().filter_map(StageDescription::default_of).collect();
+        let stages = kind.stages().iter().map(StageDescription::default_of).collect();
         Self { kind, stages }
     }
 
@@ -123,7 +123,7 @@ impl WorkflowDescription {
                 }
             }
             described.push(name);
-            parsed.extend(StageDescription::parse(stage_type, stage, whole)?);
+            parsed.push(StageDescription::parse(stage_type, stage, whole)?);
         }
         Ok(Self { kind, stages: parsed })
     }
@@ -161,15 +161,9 @@ impl WorkflowDescription {
 }
 
 impl StageDescription {
-    fn default_of(stage_type: &'static StageType) -> Option<Self> {
-        let steps: Vec<_> = stage_type
-            .steps
-            .iter()
-            .filter_map(|name| steps::find(name))
-            .map(StepDescription::default_of)
-            .collect();
-        let stage = Self { name: stage_type.name, mode: StageMode::Sequential, active: true, steps };
-        (!stage.steps.is_empty()).then_some(stage)
+    fn default_of(stage_type: &'static StageType) -> Self {
+        let steps = stage_type.steps.iter().map(|name| StepDescription::default_of(registered(name)));
+        Self { name: stage_type.name, mode: StageMode::Sequential, active: true, steps: steps.collect() }
     }
 
     fn type_of(kind: &'static WorkflowType, value: &Value) -> Result<&'static StageType, String> {
@@ -182,8 +176,7 @@ impl StageDescription {
         })
     }
 
-    /// `None` for an inactive stage all of whose steps this version does not have.
-    fn parse(stage_type: &'static StageType, value: &Value, whole: bool) -> Result<Option<Self>, String> {
+    fn parse(stage_type: &'static StageType, value: &Value, whole: bool) -> Result<Self, String> {
         let name = stage_type.name;
         let active = flag(value, "active").map_err(|error| format!("stage `{name}`: {error}"))?;
         let mode = match value.get("mode") {
@@ -196,11 +189,7 @@ impl StageDescription {
         };
         let steps = match value.get("steps") {
             None | Some(Value::Null) => {
-                let stage = Self::default_of(stage_type).map(|stage| Self { mode, active, ..stage });
-                return match stage {
-                    None if active => Err(unavailable(stage_type.steps[0])),
-                    stage => Ok(stage),
-                };
+                return Ok(Self { mode, active, ..Self::default_of(stage_type) });
             }
             Some(Value::Array(steps)) => steps,
             Some(_) => return Err(format!("stage `{name}`: `steps` must be a list")),
@@ -228,12 +217,9 @@ impl StageDescription {
             }
             described.push(step_name);
             let step = StepDescription::parse(step_name, step, active);
-            parsed.extend(step.map_err(|error| format!("stage `{name}`, {error}"))?);
+            parsed.push(step.map_err(|error| format!("stage `{name}`, {error}"))?);
         }
-        if parsed.is_empty() && !steps.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Self { name, mode, active, steps: parsed }))
+        Ok(Self { name, mode, active, steps: parsed })
     }
 
     fn to_json(&self) -> Value {
@@ -256,13 +242,10 @@ impl StepDescription {
         }
     }
 
-    /// `None` for an inactive step that this version does not have.
-    fn parse(name: &str, value: &Value, stage_active: bool) -> Result<Option<Self>, String> {
+    fn parse(name: &str, value: &Value, stage_active: bool) -> Result<Self, String> {
         let inside = |error: String| format!("step `{name}`: {error}");
         let active = flag(value, "active").map_err(inside)?;
-        let Some(step) = steps::find(name) else {
-            return if active && stage_active { Err(unavailable(name)) } else { Ok(None) };
-        };
+        let step = registered(name);
         let batch_args = arguments(value, "batch_args").map_err(inside)?;
         let submission_args = arguments(value, "submission_args").map_err(inside)?;
         let described = Self {
@@ -275,7 +258,7 @@ impl StepDescription {
         if active && stage_active {
             described.complete()?;
         }
-        Ok(Some(described))
+        Ok(described)
     }
 
     /// Check that everything required has a value.
@@ -302,8 +285,9 @@ impl StepDescription {
     }
 }
 
-fn unavailable(step: &str) -> String {
-    format!("step `{step}` is not part of this version of the server; set its stage to inactive")
+/// The step of this name of a workflow type.
+fn registered(name: &str) -> &'static dyn Step {
+    steps::find(name).expect("a test holds that every step of a type is registered")
 }
 
 fn text<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a str> {

@@ -34,7 +34,6 @@ const fn stages(preprocessing: &'static [&'static str]) -> [StageType; 4] {
             in_order: false,
             after: &["image_conversion", "image_preprocessing"],
         },
-        // Known, so that descriptions written for it are understood; its step is not part of this version.
         StageType {
             name: "image_analysis",
             steps: &["jterator"],

@@ -1,7 +1,10 @@
 //! `detect_blobs`.
 
+use tm_engine::analysis::{self, BlobRules, Blobs};
+
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Finds small bright spots.
 pub const DETECT_BLOBS: Module = Module {
@@ -48,4 +51,19 @@ pub const DETECT_BLOBS: Module = Module {
         FIGURE,
     ],
     rules: &[Rule::Ordered("min_area", "max_area")],
+    work: Work::Plane(detect_blobs),
 };
+
+fn detect_blobs(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let rules = BlobRules {
+        threshold: parameters.number("threshold").unwrap_or_default(),
+        min_area: parameters.size("min_area"),
+        mean_area: parameters.size("mean_area"),
+        max_area: parameters.size("max_area"),
+        ..BlobRules::default()
+    };
+    let found = analysis::detect_blobs(call.grey("image")?, &*call.mask("mask")?, &rules)?;
+    let Blobs { centroids, blobs } = found;
+    Ok(vec![Made::Image(Value::Labels(centroids)), Made::Image(Value::Labels(blobs))])
+}

@@ -1,7 +1,10 @@
 //! `expand_or_shrink`.
 
+use tm_engine::analysis;
+
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Grows or shrinks objects.
 pub const EXPAND_OR_SHRINK: Module = Module {
@@ -14,7 +17,7 @@ pub const EXPAND_OR_SHRINK: Module = Module {
         Input::value(
             "n",
             HandleType::Numeric,
-            Takes::Number { min: -10_000.0, max: 10_000.0 },
+            Takes::Whole { min: -10_000, max: 10_000 },
             Preset::Required,
             "Pixels to grow by; to shrink by if negative.",
         ),
@@ -28,4 +31,12 @@ pub const EXPAND_OR_SHRINK: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(expand_or_shrink),
 };
+
+fn expand_or_shrink(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let distance = parameters.whole("n").and_then(|pixels| i32::try_from(pixels).ok()).unwrap_or_default();
+    let labels = analysis::expand_or_shrink(call.labels("image")?, distance, parameters.flag("compatible"));
+    Ok(vec![Made::Image(Value::Labels(labels))])
+}

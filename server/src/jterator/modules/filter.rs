@@ -1,7 +1,12 @@
 //! `filter`.
 
+use std::borrow::Cow;
+
+use tm_engine::analysis::{Connectivity, ObjectFeature, label, select};
+
 use super::spec::{FIGURE, Input, Makes, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Values of the features.
 const VALUES: Takes = Takes::Number { min: 0.0, max: 1e12 };
@@ -53,4 +58,22 @@ pub const FILTER: Module = Module {
         Rule::AnyOf(&["lower_threshold", "upper_threshold"]),
         Rule::Ordered("lower_threshold", "upper_threshold"),
     ],
+    work: Work::Plane(filter),
 };
+
+fn filter(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let feature = match parameters.text("feature") {
+        "eccentricity" => ObjectFeature::Eccentricity,
+        "circularity" => ObjectFeature::Circularity,
+        "convexity" => ObjectFeature::Convexity,
+        _ => ObjectFeature::Area,
+    };
+    let labels = match call.image("mask")? {
+        Value::Labels(labels) => Cow::Borrowed(labels),
+        Value::Mask(_) | Value::Grey(_) => Cow::Owned(label(&*call.mask("mask")?, Connectivity::Four)),
+    };
+    let (lower, upper) = (parameters.number("lower_threshold"), parameters.number("upper_threshold"));
+    let kept = select(&labels, feature, lower, upper, parameters.flag("compatible"))?;
+    Ok(vec![Made::Image(Value::Labels(kept))])
+}

@@ -1,7 +1,10 @@
 //! `combine_channels`, `invert`, `rescale`.
 
+use tm_engine::analysis::{self, Mask};
+
 use super::spec::{FIGURE, Input, Makes, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Grey values of images.
 const GREY: Takes = Takes::Number { min: 0.0, max: 65_535.0 };
@@ -27,6 +30,7 @@ pub const COMBINE_CHANNELS: Module = Module {
     ],
     outputs: &[Output::image("combined_image", HandleType::IntensityImage, "The mean."), FIGURE],
     rules: &[],
+    work: Work::Plane(combine_channels),
 };
 
 /// Turns dark into bright.
@@ -46,6 +50,7 @@ pub const INVERT: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(invert),
 };
 
 /// Stretches grey values.
@@ -63,4 +68,31 @@ pub const RESCALE: Module = Module {
     ],
     outputs: &[Output::image("rescaled_image", HandleType::IntensityImage, "The image, stretched."), FIGURE],
     rules: &[Rule::Ordered("min_value", "max_value")],
+    work: Work::Plane(rescale),
 };
+
+fn combine_channels(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let weights =
+        ["weight_1", "weight_2"].map(|name| u32::try_from(parameters.size(name)).unwrap_or(u32::MAX));
+    let (first, second) = (call.grey("image_1")?, call.grey("image_2")?);
+    let combined = analysis::combine_channels(first, second, weights, parameters.flag("compatible"))?;
+    Ok(vec![Made::Image(Value::Grey(combined))])
+}
+
+fn invert(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let inverted = match call.image("image")? {
+        Value::Grey(image) => Value::Grey(analysis::invert(image)),
+        Value::Mask(mask) => Value::Mask(mask.inverted()),
+        Value::Labels(labels) => Value::Mask(Mask::of_labels(labels).inverted()),
+    };
+    Ok(vec![Made::Image(inverted)])
+}
+
+fn rescale(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let (min, max) = (parameters.number("min_value"), parameters.number("max_value"));
+    let image = call.grey("intensity_image")?;
+    let rescaled = analysis::rescale_intensity(image, min, max, parameters.flag("compatible"))?;
+    Ok(vec![Made::Image(Value::Grey(rescaled))])
+}

@@ -1,7 +1,10 @@
 //! `fill`, `label`, `relabel`.
 
+use tm_engine::analysis::{self, Connectivity};
+
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Closes holes.
 pub const FILL: Module = Module {
@@ -12,6 +15,7 @@ pub const FILL: Module = Module {
     inputs: &[Input::image("mask", HandleType::BinaryImage, "Mask with holes."), PLOT],
     outputs: &[Output::image("filled_mask", HandleType::BinaryImage, "Mask without holes."), FIGURE],
     rules: &[],
+    work: Work::Plane(fill),
 };
 
 /// Numbers what hangs together.
@@ -33,6 +37,7 @@ pub const LABEL: Module = Module {
     ],
     outputs: &[Output::image("label_image", HandleType::LabelImage, "Labels of the components."), FIGURE],
     rules: &[],
+    work: Work::Plane(label),
 };
 
 /// Numbers objects anew.
@@ -47,4 +52,22 @@ pub const RELABEL: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(relabel),
 };
+
+fn fill(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let filled = analysis::fill_holes(&*call.mask("mask")?, Connectivity::Eight);
+    Ok(vec![Made::Image(Value::Mask(filled))])
+}
+
+fn label(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let connectivity = match call.parameters().whole("connectivity") {
+        Some(4) => Connectivity::Four,
+        _ => Connectivity::Eight,
+    };
+    Ok(vec![Made::Image(Value::Labels(analysis::label(&*call.mask("mask")?, connectivity)))])
+}
+
+fn relabel(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    Ok(vec![Made::Image(Value::Labels(analysis::relabel(call.labels("label_image")?)))])
+}

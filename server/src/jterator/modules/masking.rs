@@ -1,7 +1,11 @@
 //! `clip`, `apply_mask`, `combine_masks`.
 
+use tm_engine::analysis::{self, LogicalOperation, Mask};
+use tm_engine::image::GreyPlane;
+
 use super::spec::{FIGURE, Input, Makes, Module, Output, PLOT, Preset, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Cuts a mask out of another.
 pub const CLIP: Module = Module {
@@ -24,6 +28,7 @@ pub const CLIP: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(clip),
 };
 
 /// Keeps what a mask covers.
@@ -54,6 +59,7 @@ pub const APPLY_MASK: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(apply_mask),
 };
 
 /// Combines two masks.
@@ -77,4 +83,35 @@ pub const COMBINE_MASKS: Module = Module {
     ],
     outputs: &[Output::image("combined_mask", HandleType::BinaryImage, "The combination."), FIGURE],
     rules: &[],
+    work: Work::Plane(combine_masks),
 };
+
+fn clip(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let mask = call.mask("clipping_mask")?;
+    Ok(vec![Made::Image(keep(call.image("image")?, &mask.inverted())?)])
+}
+
+fn apply_mask(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let mask = call.mask("mask")?;
+    Ok(vec![Made::Image(keep(call.image("image")?, &mask)?)])
+}
+
+/// An image with 0 outside of a mask.
+fn keep(image: &Value, mask: &Mask) -> Result<Value, ModuleError> {
+    Ok(match image {
+        Value::Grey(GreyPlane::U8(plane)) => Value::Grey(analysis::apply_mask(plane, mask)?.into()),
+        Value::Grey(GreyPlane::U16(plane)) => Value::Grey(analysis::apply_mask(plane, mask)?.into()),
+        Value::Mask(plane) => Value::Mask(analysis::combine_masks(plane, mask, LogicalOperation::And)?),
+        Value::Labels(plane) => Value::Labels(analysis::apply_mask(plane, mask)?),
+    })
+}
+
+fn combine_masks(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let operation = match call.parameters().text("logical_operation") {
+        "AND" => LogicalOperation::And,
+        "EXCLUSIVE_OR" => LogicalOperation::ExclusiveOr,
+        _ => LogicalOperation::Or,
+    };
+    let combined = analysis::combine_masks(&*call.mask("mask_1")?, &*call.mask("mask_2")?, operation)?;
+    Ok(vec![Made::Image(Value::Mask(combined))])
+}

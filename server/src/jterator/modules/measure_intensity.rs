@@ -1,8 +1,12 @@
 //! `measure_intensity`.
 
+use tm_engine::analysis::{Regions, intensity};
+
+use super::assignment::assigned;
 use super::columns;
 use super::spec::{FIGURE, Input, Measures, Module, Output, PLOT};
 use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
 
 /// How bright objects are.
 pub const MEASURE_INTENSITY: Module = Module {
@@ -27,4 +31,11 @@ pub const MEASURE_INTENSITY: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(measure_intensity),
 };
+
+fn measure_intensity(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let regions = Regions::of(call.labels("extract_objects")?);
+    let table = intensity::measure(&regions, call.grey("intensity_image")?)?;
+    assigned(call, &regions, table)
+}

@@ -1,8 +1,12 @@
 //! `measure_morphology`.
 
+use tm_engine::analysis::{Regions, shape, zernike};
+
+use super::assignment::assigned;
 use super::columns;
 use super::spec::{FIGURE, Input, Measures, Module, Output, PLOT};
 use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
 
 /// How large objects are and what shape they have.
 pub const MEASURE_MORPHOLOGY: Module = Module {
@@ -28,4 +32,16 @@ pub const MEASURE_MORPHOLOGY: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(measure_morphology),
 };
+
+fn measure_morphology(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let labels = call.labels("extract_objects")?;
+    let regions = Regions::of(labels);
+    let mut table = shape::measure(labels, &regions, parameters.flag("compatible"))?;
+    if parameters.flag("measure_zernike") {
+        table.columns.extend(zernike::measure(&regions).columns);
+    }
+    assigned(call, &regions, table)
+}

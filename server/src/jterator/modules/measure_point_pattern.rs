@@ -1,8 +1,12 @@
 //! `measure_point_pattern`.
 
+use tm_engine::analysis::{Regions, point_pattern};
+
+use super::assignment::assigned;
 use super::columns;
 use super::spec::{FIGURE, Input, Measures, Module, Output, PLOT};
 use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
 
 /// Where objects lie within others, and among themselves.
 pub const MEASURE_POINT_PATTERN: Module = Module {
@@ -28,4 +32,13 @@ pub const MEASURE_POINT_PATTERN: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(measure_point_pattern),
 };
+
+fn measure_point_pattern(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let points = Regions::of(call.labels("extract_objects")?);
+    let references = call.labels("ref_objects")?;
+    let compatible = call.parameters().flag("compatible");
+    let table = point_pattern::measure(&points, references, &Regions::of(references), compatible)?;
+    assigned(call, &points, table)
+}

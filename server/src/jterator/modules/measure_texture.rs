@@ -1,8 +1,12 @@
 //! `measure_texture`.
 
+use tm_engine::analysis::{Regions, texture};
+
+use super::assignment::assigned;
 use super::columns;
 use super::spec::{FIGURE, Input, Measures, Module, Output, PLOT, Preset, Takes};
 use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
 
 /// How grey values vary within objects.
 pub const MEASURE_TEXTURE: Module = Module {
@@ -52,4 +56,25 @@ pub const MEASURE_TEXTURE: Module = Module {
         FIGURE,
     ],
     rules: &[],
+    work: Work::Plane(measure_texture),
 };
+
+fn measure_texture(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let numbers = |name| {
+        // Checked to be small before the pipeline runs.
+        parameters.wholes(name).iter().filter_map(|number| u32::try_from(*number).ok()).collect()
+    };
+    let options = texture::Options {
+        frequencies: numbers("frequencies"),
+        measure_tas: parameters.flag("measure_TAS"),
+        measure_lbp: parameters.flag("measure_LBP"),
+        radii: numbers("radii"),
+        measure_haralick: parameters.flag("measure_haralick"),
+        scales: numbers("scales"),
+        compatible: parameters.flag("compatible"),
+    };
+    let regions = Regions::of(call.labels("extract_objects")?);
+    let table = texture::measure(&regions, call.grey("intensity_image")?, &options)?;
+    assigned(call, &regions, table)
+}

@@ -6,6 +6,7 @@
 //! There is no single module that finds the primary objects: a chain does, `smooth` → `threshold_*` → `fill` →
 //! `separate_clumps` → `filter` → `label` → `register_objects`.
 
+mod assignment;
 pub mod columns;
 mod detect_blobs;
 mod expand_or_shrink;

@@ -69,6 +69,11 @@ impl Parameters {
         }
     }
 
+    /// A whole number of pixels or the like; 0 where there is none.
+    pub fn size(&self, name: &str) -> usize {
+        self.whole(name).and_then(|number| usize::try_from(number).ok()).unwrap_or_default()
+    }
+
     /// A text; empty where there is none.
     pub fn text(&self, name: &str) -> &str {
         match self.0.get(name) {

@@ -1,7 +1,11 @@
 //! `register_objects`, `register_objects_channel`, `use_label_image`.
 
+use tm_engine::analysis::{Connectivity, label};
+use tm_engine::image::{GreyPlane, Plane};
+
 use super::spec::{Input, Module, Output};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// What is registered.
 const OBJECTS: Output = Output::image(
@@ -23,6 +27,7 @@ pub const REGISTER_OBJECTS: Module = Module {
     )],
     outputs: &[OBJECTS],
     rules: &[],
+    work: Work::Plane(register_objects),
 };
 
 /// Names labels that came as a channel.
@@ -34,6 +39,7 @@ pub const REGISTER_OBJECTS_CHANNEL: Module = Module {
     inputs: &[Input::image("mask", HandleType::IntensityImage, "Channel whose grey values are labels.")],
     outputs: &[OBJECTS],
     rules: &[],
+    work: Work::Plane(labels_of_channel),
 };
 
 /// Takes a channel for labels.
@@ -49,4 +55,23 @@ pub const USE_LABEL_IMAGE: Module = Module {
     )],
     outputs: &[Output::image("label_image", HandleType::LabelImage, "The labels.")],
     rules: &[],
+    work: Work::Plane(labels_of_channel),
 };
+
+fn register_objects(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let labels = match call.image("mask")? {
+        Value::Labels(labels) => labels.clone(),
+        _ => label(&*call.mask("mask")?, Connectivity::Four),
+    };
+    Ok(vec![Made::Image(Value::Labels(labels))])
+}
+
+/// The grey values of the one input as labels.
+fn labels_of_channel(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let image = call.only_grey()?;
+    let (size, labels) = match image {
+        GreyPlane::U8(plane) => (plane.size(), plane.pixels().iter().map(|&value| value.into()).collect()),
+        GreyPlane::U16(plane) => (plane.size(), plane.pixels().iter().map(|&value| value.into()).collect()),
+    };
+    Ok(vec![Made::Image(Value::Labels(Plane::new(size, labels)?))])
+}

@@ -1,7 +1,10 @@
 //! `segment_secondary`.
 
+use tm_engine::analysis::{self, SecondaryRules};
+
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Grey values of images.
 const GREY: Takes = Takes::Number { min: 0.0, max: 65_535.0 };
@@ -50,4 +53,18 @@ pub const SEGMENT_SECONDARY: Module = Module {
         FIGURE,
     ],
     rules: &[Rule::Ordered("min_threshold", "max_threshold")],
+    work: Work::Plane(segment_secondary),
 };
+
+fn segment_secondary(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let defaults = SecondaryRules::default();
+    let rules = SecondaryRules {
+        contrast_threshold: parameters.number("contrast_threshold").unwrap_or(defaults.contrast_threshold),
+        min_threshold: parameters.number("min_threshold").unwrap_or(defaults.min_threshold),
+        max_threshold: parameters.number("max_threshold").unwrap_or(defaults.max_threshold),
+        compatible: parameters.flag("compatible"),
+    };
+    let (primary, image) = (call.labels("primary_label_image")?, call.grey("intensity_image")?);
+    Ok(vec![Made::Image(Value::Labels(analysis::segment_secondary(primary, image, &rules)?))])
+}

@@ -1,7 +1,10 @@
 //! `separate_clumps`.
 
+use tm_engine::analysis::{self, ClumpRules};
+
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Numbers of pixels.
 const AREAS: Takes = Takes::Number { min: 0.0, max: 1e9 };
@@ -78,4 +81,20 @@ pub const SEPARATE_CLUMPS: Module = Module {
         FIGURE,
     ],
     rules: &[Rule::Ordered("min_area", "max_area")],
+    work: Work::Plane(separate_clumps),
 };
+
+fn separate_clumps(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let defaults = ClumpRules::default();
+    let rules = ClumpRules {
+        min_cut_area: parameters.number("min_cut_area").unwrap_or(defaults.min_cut_area),
+        max_convexity: parameters.number("max_convexity").unwrap_or(defaults.max_convexity),
+        max_circularity: parameters.number("max_circularity").unwrap_or(defaults.max_circularity),
+        min_area: parameters.number("min_area").unwrap_or(defaults.min_area),
+        max_area: parameters.number("max_area").unwrap_or(defaults.max_area),
+        trimming: parameters.flag("trimming"),
+        compatible: parameters.flag("compatible"),
+    };
+    Ok(vec![Made::Image(Value::Labels(analysis::separate_clumps(&*call.mask("mask")?, &rules)?))])
+}

@@ -1,7 +1,11 @@
 //! `smooth`.
 
+use tm_engine::analysis::{Smoothing, SmoothingMethod};
+
+use super::Parameters;
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Evens out noise.
 pub const SMOOTH: Module = Module {
@@ -21,12 +25,15 @@ pub const SMOOTH: Module = Module {
         Input::value(
             "filter_size",
             HandleType::Scalar,
-            Takes::Number { min: 0.1, max: 1000.0 },
+            Takes::Whole { min: 1, max: 4095 },
             Preset::Required,
-            "Side of the window in pixels; of `gaussian` the standard deviation, of `bilateral` that in space and \
-             in grey values.",
+            "Side of the window in pixels, odd; of `gaussian` the width of the bell at half its height, of \
+             `bilateral` the standard deviation in space and in grey values.",
         ),
         PLOT,
+        Input::compatible(
+            "Whether `filter_size` is the standard deviation of `gaussian`, and may be even, as in version 0.5.",
+        ),
     ],
     outputs: &[
         Output::image(
@@ -36,5 +43,21 @@ pub const SMOOTH: Module = Module {
         ),
         FIGURE,
     ],
-    rules: &[Rule::WholeUnless { number: "filter_size", choice: "filter_name", is: "gaussian" }],
+    rules: &[Rule::Accepted(|parameters| smoothing(parameters).map(|_| ()))],
+    work: Work::Plane(smooth),
 };
+
+fn smoothing(parameters: &Parameters) -> tm_engine::error::Result<Smoothing> {
+    let method = match parameters.text("filter_name") {
+        "average" => SmoothingMethod::Average,
+        "gaussian" => SmoothingMethod::Gaussian,
+        "median" => SmoothingMethod::Median,
+        _ => SmoothingMethod::Bilateral,
+    };
+    Smoothing::new(method, parameters.size("filter_size"), parameters.flag("compatible"))
+}
+
+fn smooth(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let smoothed = smoothing(call.parameters())?.apply(call.grey("image")?);
+    Ok(vec![Made::Image(Value::Grey(smoothed))])
+}

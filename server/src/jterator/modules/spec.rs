@@ -2,6 +2,7 @@
 
 use super::Parameters;
 use crate::jterator::HandleType;
+use crate::jterator::run::Work;
 
 /// A module: a step of a pipeline.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,8 @@ pub struct Module {
     pub outputs: &'static [Output],
     /// What its values must be to each other.
     pub rules: &'static [Rule],
+    /// How it works.
+    pub work: Work,
 }
 
 /// An input of a module.
@@ -150,15 +153,8 @@ pub enum Rule {
     Ordered(&'static str, &'static str),
     /// Not all of them are without a value.
     AnyOf(&'static [&'static str]),
-    /// A number that is whole unless a choice is made.
-    WholeUnless {
-        /// The number.
-        number: &'static str,
-        /// The input with the choice.
-        choice: &'static str,
-        /// The choice with which it may be any.
-        is: &'static str,
-    },
+    /// The engine takes them; its error names the input.
+    Accepted(fn(&Parameters) -> tm_engine::error::Result<()>),
 }
 
 /// The switch that every module had for drawing figures.

@@ -1,7 +1,11 @@
 //! `threshold_manual`, `threshold_otsu`, `threshold_adaptive`.
 
+use tm_engine::analysis::{AdaptiveMethod, AdaptiveThreshold, Mask, ThresholdBounds, above, above_otsu};
+
+use super::Parameters;
 use super::spec::{FIGURE, Input, Module, Output, PLOT, Preset, Rule, Takes};
-use crate::jterator::HandleType;
+use crate::jterator::run::{Call, Made, ModuleError, Work};
+use crate::jterator::{HandleType, Value};
 
 /// Grey values of images.
 const GREY: Takes = Takes::Number { min: 0.0, max: 65_535.0 };
@@ -43,6 +47,7 @@ pub const THRESHOLD_MANUAL: Module = Module {
     ],
     outputs: &[MASK, FIGURE],
     rules: &[],
+    work: Work::Plane(threshold_manual),
 };
 
 /// A threshold per image, from its histogram.
@@ -66,6 +71,7 @@ pub const THRESHOLD_OTSU: Module = Module {
     ],
     outputs: &[MASK, FIGURE],
     rules: &[Rule::Ordered("min_threshold", "max_threshold")],
+    work: Work::Plane(threshold_otsu),
 };
 
 /// A threshold per pixel, from its surroundings.
@@ -86,7 +92,7 @@ pub const THRESHOLD_ADAPTIVE: Module = Module {
         Input::value(
             "kernel_size",
             HandleType::Scalar,
-            Takes::Odd { min: 3, max: 9999 },
+            Takes::Odd { min: 3, max: 4095 },
             Preset::Whole(111),
             "Side of the window in pixels, odd; larger than the objects.",
         ),
@@ -103,4 +109,39 @@ pub const THRESHOLD_ADAPTIVE: Module = Module {
     ],
     outputs: &[MASK, FIGURE],
     rules: &[Rule::Ordered("min_threshold", "max_threshold")],
+    work: Work::Plane(threshold_adaptive),
 };
+
+fn threshold_manual(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let threshold = call.parameters().number("threshold").unwrap_or_default();
+    let mask = match call.image("image")? {
+        Value::Grey(image) => above(image, threshold),
+        Value::Mask(mask) => {
+            Mask::from_fn(mask.size(), |y, x| f64::from(u8::from(mask.get(y, x))) > threshold)
+        }
+        Value::Labels(labels) => Mask::from_fn(labels.size(), |y, x| f64::from(labels.get(y, x)) > threshold),
+    };
+    Ok(vec![Made::Image(Value::Mask(mask))])
+}
+
+fn threshold_otsu(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let factor = call.parameters().number("correction_factor").unwrap_or(1.0);
+    let (mask, _) = above_otsu(call.grey("image")?, factor, bounds(call.parameters()))?;
+    Ok(vec![Made::Image(Value::Mask(mask))])
+}
+
+fn threshold_adaptive(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
+    let parameters = call.parameters();
+    let method = match parameters.text("method") {
+        "crosscorr" => AdaptiveMethod::CrossCorrelation,
+        _ => AdaptiveMethod::Niblack,
+    };
+    let constant = parameters.number("constant").unwrap_or_default();
+    let threshold =
+        AdaptiveThreshold::new(method, parameters.size("kernel_size"), constant, bounds(parameters))?;
+    Ok(vec![Made::Image(Value::Mask(threshold.apply(call.grey("image")?)?))])
+}
+
+fn bounds(parameters: &Parameters) -> ThresholdBounds {
+    ThresholdBounds { min: parameters.number("min_threshold"), max: parameters.number("max_threshold") }
+}

@@ -77,6 +77,15 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// The one plane of grey values of a module that takes no other plane.
+    ///
+    /// # Errors
+    /// When it takes none, or something else.
+    pub fn only_grey(&self) -> Result<&'a GreyPlane, ModuleError> {
+        let name = self.images.keys().next().ok_or_else(|| ModuleError("takes no image".to_owned()))?;
+        self.grey(name)
+    }
+
     /// A plane of labels.
     ///
     /// # Errors

@@ -51,19 +51,20 @@ pub struct SiteSources {
 }
 
 impl SiteSources {
-    /// Find them; `None` when the site is gone.
+    /// Find them.
     ///
     /// # Errors
-    /// [`StepError::Input`] when a channel has no image there.
+    /// [`StepError::Input`] when a channel has no image there, or the site is gone.
     pub async fn find(
         environment: &Environment,
         experiment: i64,
         site: i64,
         channels: &[ChannelInput],
         objects: &[ObjectsInput],
-    ) -> StepResult<Option<Self>> {
+    ) -> StepResult<Self> {
         let mut tx = environment.db.read().await?;
-        let Some(found) = sites::find(&mut tx, experiment, site).await? else { return Ok(None) };
+        let found = sites::find(&mut tx, experiment, site).await?;
+        let found = found.ok_or_else(|| StepError::Input("the site is gone".to_owned()))?;
         let side = |value: i64| {
             usize::try_from(value).map_err(|_| StepError::Internal(format!("size of site {site}")))
         };
@@ -94,7 +95,7 @@ impl SiteSources {
             }
             outlines_of_objects.push((input.name.clone(), planes));
         }
-        Ok(Some(Self { experiment, shown, shifts, channels: planes_of_channels, objects: outlines_of_objects }))
+        Ok(Self { experiment, shown, shifts, channels: planes_of_channels, objects: outlines_of_objects })
     }
 
     /// Read and prepare them; the values are by the names of channels and objects. Blocks.
@@ -130,7 +131,10 @@ impl SiteSources {
         let path = plane.plate_images(environment, self.experiment);
         let pixels = environment.images.get_field(&path, &plane.field)?.read_plane(plane.index)?;
         let mut pixels = pixels.ok_or_else(|| {
-            StepError::Input(format!("pixels of channel \"{}\" are missing, run imextract again", channel.name))
+            StepError::Input(format!(
+                "pixels of channel \"{}\" are missing, run imextract again",
+                channel.name
+            ))
         })?;
         if let Some(correction) = &channel.correction {
             pixels = engine.correct_grey(&pixels, correction)?;

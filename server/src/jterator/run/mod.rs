@@ -11,8 +11,8 @@ pub mod save;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use tm_engine::analysis::{Measurements, Regions};
 pub use call::{Call, Made, ModuleError, Work};
+use tm_engine::analysis::{Measurements, Regions};
 
 use super::Value;
 use super::project::{BoundMeasurement, CheckedModule, CheckedProject};
@@ -149,7 +149,8 @@ impl Run<'_> {
         measured: Measurements,
     ) -> Result<(), String> {
         let BoundMeasurement { objects, columns, .. } = measurement;
-        let planes = self.stacks.get(objects).ok_or_else(|| format!("measures `{objects}`, which nothing made"))?;
+        let planes =
+            self.stacks.get(objects).ok_or_else(|| format!("measures `{objects}`, which nothing made"))?;
         let plane_count = planes.keys().filter(|place| place.tpoint == at.tpoint).count();
         if plane_count > 1 {
             return Err(format!(

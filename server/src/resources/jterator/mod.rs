@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
-use crate::jterator::{Problems, Project, Surroundings, check};
+use crate::jterator::{CheckedProject, Problems, Project, Surroundings, check};
 use crate::resources::channel::queries as channels;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::mapobject::queries as mapobjects;
@@ -78,6 +78,16 @@ pub async fn save(environment: &Environment, experiment: i64, project: Project) 
     queries::put(&mut tx, experiment, &pipeline, &handles, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The project that the last run of an experiment began with, checked against the experiment as it is now.
+///
+/// # Errors
+/// 400 with all for which it cannot run.
+pub async fn checked_run(tx: &mut Tx, experiment: i64) -> ApiResult<CheckedProject> {
+    let Some(stored) = queries::find_run(tx, experiment).await? else { return Ok(CheckedProject::default()) };
+    let project = stored.read().map_err(ApiError::internal)?;
+    check(&project, &surroundings(tx, experiment).await?).map_err(|problems| malformed(&problems))
 }
 
 /// What projects of an experiment may refer to.

@@ -13,16 +13,16 @@ use crate::compute::ComputeError;
 use crate::failpoint;
 use crate::jterator::project::CheckedProject;
 use crate::jterator::run::load::{ChannelInput, ObjectsInput, SiteSources};
-use crate::jterator::run::save::{Found, StoredType, prepare};
 use crate::jterator::run::run as run_pipeline;
+use crate::jterator::run::save::{Found, StoredType, prepare};
 use crate::resources::alignment::queries as alignments;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::feature::{self, merging, tables};
 use crate::resources::image::pruning::Pruned;
 use crate::resources::image::{correction_of, queries as images};
-use crate::resources::{channel, jterator};
 use crate::resources::mapobject::queries as mapobjects;
 use crate::resources::segmentation::found;
+use crate::resources::{channel, jterator as projects};
 use crate::workflow::job::JobContext;
 
 /// Failed sites that the collect job lists.
@@ -61,12 +61,13 @@ impl Step for Jterator {
     }
 
     fn batch_arguments(&self) -> &'static [Argument] {
-        &[Argument::optional(
+        const ARGUMENTS: &[Argument] = &[Argument::optional(
             "batch_size",
             ArgumentKind::Integer { min: 1 },
             Default::Integer(100),
             "number of sites to analyse per job",
-        )]
+        )];
+        ARGUMENTS
     }
 
     fn has_collect(&self) -> bool {
@@ -90,8 +91,8 @@ impl Step for Jterator {
 async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
     let (environment, experiment) = (&job.environment, job.experiment.id);
     let mut tx = job.write().await?;
-    jterator::queries::begin_run(&mut tx, experiment).await?;
-    let project = jterator::checked_run(&mut tx, experiment).await.map_err(refused)?;
+    projects::queries::begin_run(&mut tx, experiment).await?;
+    let project = projects::checked_run(&mut tx, experiment).await?;
     let mut pruned = Pruned::default();
     for (kind, name) in mapobjects::found_types(&mut tx, experiment).await? {
         if project.objects.iter().any(|input| input.name == name) {
@@ -102,10 +103,11 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
         }
         mapobjects::delete_type(&mut tx, experiment, kind).await?;
     }
-    jterator::queries::forget_failures(&mut tx, experiment).await?;
+    projects::queries::forget_failures(&mut tx, experiment).await?;
     let columns = project.columns();
     for output in &project.outputs {
-        let kind = mapobjects::get_or_insert_found_type(&mut tx, experiment, &output.name, !output.as_polygons);
+        let kind =
+            mapobjects::get_or_insert_found_type(&mut tx, experiment, &output.name, !output.as_polygons);
         let kind = kind.await?.ok_or_else(|| {
             StepError::Input(format!(
                 "the pipeline saves \"{0}\", but there are uploaded objects of this type; delete or rename them, or \
@@ -113,8 +115,9 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
                 output.name
             ))
         })?;
-        let names: Vec<String> = columns[output.name.as_str()].iter().map(|name| (*name).to_owned()).collect();
-        tables::make_features(&mut tx, kind, &names).await.map_err(refused)?;
+        let names: Vec<String> =
+            columns[output.name.as_str()].iter().map(|name| (*name).to_owned()).collect();
+        tables::make_features(&mut tx, kind, &names).await?;
     }
     let sites = match project.is_empty() {
         true => Vec::new(),
@@ -139,7 +142,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
             Some(reason) => {
                 let mut tx = job.write().await?;
                 let place = alignments::place_of_site(&mut tx, *site).await?;
-                jterator::queries::note_failure(&mut tx, *site, &reason).await?;
+                projects::queries::note_failure(&mut tx, *site, &reason).await?;
                 tx.commit().await?;
                 job.log.warn(format!("{place}: {reason}"));
             }
@@ -158,6 +161,10 @@ async fn analyse(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Option<
         }
         Err(StepError::Input(reason)) => Ok(Some(reason)),
         Err(StepError::Engine(error)) => Ok(Some(error.to_string())),
+        Err(StepError::Run(error)) => Ok(Some(error.to_string())),
+        Err(StepError::Resource(error)) if error.kind().status().is_client_error() => {
+            Ok(Some(error.message().to_owned()))
+        }
         Err(StepError::Compute(ComputeError::Panicked)) => Ok(Some("a module panicked".to_owned())),
         Err(error) => Err(error),
     }
@@ -171,10 +178,10 @@ async fn find(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Found> {
     let compute = environment.compute.clone();
     let stop = job.stop.clone();
     compute
-        .batch(move |engine| {
+        .batch(move |engine| -> StepResult<Found> {
             let inputs = sources.read(&environment, engine)?;
             let found = run_pipeline(&project, inputs, || Ok::<_, StepError>(stop.check()?))?;
-            prepare(engine, &project, &types, found, sources.shown).map_err(refused)
+            Ok(prepare(engine, &project, &types, found, sources.shown)?)
         })
         .await?
 }
@@ -183,13 +190,13 @@ async fn store(job: &JobContext, plan: &Plan, site: i64, found: Found) -> StepRe
     let (environment, experiment) = (&job.environment, job.experiment.id);
     environment.space.check()?;
     for kind in &plan.types {
-        merging::make_room(environment, experiment, kind.id).await.map_err(refused)?;
+        merging::make_room(environment, experiment, kind.id).await?;
     }
     let mut tx = job.write().await?;
     // In turn with uploads of feature values, whose files are numbered like these.
     experiments::touch(&mut tx, experiment, environment.now()).await?;
     found::replace(environment, &mut tx, experiment, site, found.objects, &found.parents).await?;
-    jterator::queries::forget_failure(&mut tx, site).await?;
+    projects::queries::forget_failure(&mut tx, site).await?;
     failpoint::reached("jterator stored");
     tx.commit().await?;
     failpoint::reached("jterator committed");
@@ -204,7 +211,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     let (environment, experiment) = (&job.environment, job.experiment.id);
     let mut tx = environment.db.read().await?;
     let types = mapobjects::found_types(&mut tx, experiment).await?;
-    let failed = jterator::queries::failures(&mut tx, experiment).await?;
+    let failed = projects::queries::failures(&mut tx, experiment).await?;
     let sites = alignments::sites(&mut tx, experiment).await?.len();
     let mut listed = Vec::new();
     for (site, reason) in failed.iter().take(SITES_LISTED) {
@@ -213,7 +220,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
     drop(tx);
     for (kind, _) in types {
         job.stop.check()?;
-        merging::merge_all(environment, experiment, kind).await.map_err(refused)?;
+        merging::merge_all(environment, experiment, kind).await?;
     }
     if failed.is_empty() {
         return Ok(());
@@ -231,7 +238,7 @@ async fn collect(job: &JobContext) -> StepResult<()> {
 async fn plan(job: &JobContext) -> StepResult<Plan> {
     let (environment, experiment) = (&job.environment, job.experiment.id);
     let mut tx = environment.db.read().await?;
-    let project = jterator::checked_run(&mut tx, experiment).await.map_err(refused)?;
+    let project = projects::checked_run(&mut tx, experiment).await?;
     let mut channels = Vec::with_capacity(project.channels.len());
     for input in &project.channels {
         let found = channel::queries::list(&mut tx, experiment, Some(&input.name)).await?;
@@ -261,9 +268,16 @@ async fn plan(job: &JobContext) -> StepResult<Plan> {
         let found = found.ok_or_else(|| gone("object type", &output.name))?;
         let known = feature::queries::all_of_type(&mut tx, found.id).await?;
         // Those that someone deleted meanwhile are not measured again.
-        let stored = |name: &&str| known.iter().find(|(_, known)| known == name).map(|(id, _)| (name.to_string(), *id));
+        let stored = |name: &&str| {
+            known.iter().find(|(_, known)| known == name).map(|(id, _)| (name.to_string(), *id))
+        };
         let features = columns[output.name.as_str()].iter().filter_map(stored).collect();
-        types.push(StoredType { name: output.name.clone(), id: found.id, outlines: output.as_polygons, features });
+        types.push(StoredType {
+            name: output.name.clone(),
+            id: found.id,
+            outlines: output.as_polygons,
+            features,
+        });
     }
     drop(tx);
     let mut corrected = Vec::with_capacity(channels.len());

@@ -4,6 +4,7 @@ pub mod align;
 pub mod corilla;
 pub mod illuminati;
 pub mod imextract;
+pub mod jterator;
 pub mod metaconfig;
 pub mod metaextract;
 mod source;
@@ -17,6 +18,8 @@ use super::arguments::{Argument, ArgumentKind, Default};
 use super::job::JobContext;
 use super::stop::Interruption;
 use crate::compute::ComputeError;
+use crate::error::{ApiError, ErrorKind};
+use crate::jterator::run::RunError;
 use crate::resources::layer::MapError;
 use crate::storage::StorageError;
 use crate::store::StoreError;
@@ -29,6 +32,7 @@ pub const ALL: &[&dyn Step] = &[
     &corilla::Corilla,
     &align::Align,
     &illuminati::Illuminati,
+    &jterator::Jterator,
 ];
 
 /// The step of this name.
@@ -119,6 +123,12 @@ pub enum StepError {
     /// A map cannot be laid out or built.
     #[error(transparent)]
     Map(#[from] MapError),
+    /// The analysis pipeline gave up at a site.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A resource of the API refused or failed.
+    #[error("{}", .0.message())]
+    Resource(ApiError),
     /// Another worker has the job: whatever this one would change is not its to change.
     #[error("another worker has taken the job over")]
     LeaseLost,
@@ -130,6 +140,12 @@ pub enum StepError {
     Internal(String),
 }
 
+impl From<ApiError> for StepError {
+    fn from(error: ApiError) -> Self {
+        Self::Resource(error)
+    }
+}
+
 impl StepError {
     /// Whether the disk is full: the job may succeed once there is room.
     pub fn is_storage_full(&self) -> bool {
@@ -137,8 +153,10 @@ impl StepError {
             Self::Store(error) => matches!(error, StoreError::Full(_)),
             Self::Storage(error) => error.is_storage_full(),
             Self::Map(error) => error.is_storage_full(),
+            Self::Resource(error) => error.kind() == ErrorKind::InsufficientStorage,
             Self::Input(_)
             | Self::Engine(_)
+            | Self::Run(_)
             | Self::Compute(_)
             | Self::LeaseLost
             | Self::Interrupted(_)
@@ -156,7 +174,9 @@ impl StepError {
                 true
             }
             Self::Map(error) => error.may_pass(),
+            Self::Resource(error) => error.kind() == ErrorKind::InternalServer,
             Self::Input(_)
+            | Self::Run(_)
             | Self::Store(_)
             | Self::Storage(_)
             | Self::Engine(_)

@@ -1,6 +1,7 @@
 //! Values of settings: whether a module takes them, and whether they go together.
 
 use serde_json::Value;
+use tm_engine::EngineError;
 
 use crate::jterator::modules::{Input, MOST_NUMBERS, Module, Parameter, Parameters, Preset, Rule, Takes};
 use crate::jterator::project::reading::{quoted, shown, wrong_type};
@@ -121,11 +122,9 @@ fn broken(rule: &Rule, parameters: &Parameters) -> Option<(&'static str, String)
             let nothing = names.iter().all(|name| parameters.number(name).is_none());
             nothing.then(|| (first, format!("has no value, and one of {} must have one", quoted(names))))
         }
-        Rule::WholeUnless { number, choice, is } => {
-            let value = parameters.number(number)?;
-            let wrong = value.fract() != 0.0 && parameters.text(choice) != is;
-            wrong
-                .then(|| (number, format!("must be a whole number unless `{choice}` is `{is}`, got {value}")))
-        }
+        Rule::Accepted(check) => match check(parameters) {
+            Err(EngineError::Parameter { name, problem }) => Some((name, problem)),
+            _ => None,
+        },
     }
 }
