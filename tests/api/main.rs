@@ -16,6 +16,8 @@ mod feature_files;
 mod feature_values;
 mod features;
 mod forms;
+mod jterator;
+mod jterator_refusals;
 mod layers;
 mod limits;
 mod linking;

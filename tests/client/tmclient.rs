@@ -6,12 +6,14 @@ use tempfile::TempDir;
 use tm_tests::app::{OWNER, PASSWORD, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::databases::Database;
+use tm_tests::jterator;
 use tm_tests::python;
 
 tm_tests::on_each_database![
     flavor = "multi_thread";
     tmclient_takes_a_made_up_plate_from_upload_to_download,
     tmclient_gets_the_values_of_features_that_it_sent,
+    tmclient_gets_the_projects_of_image_analysis_that_it_sent,
 ];
 
 /// Real acquisitions, beside the project where they are present.
@@ -89,4 +91,21 @@ async fn tmclient_gets_the_values_of_features_that_it_sent(database: Database) {
     .await
     .unwrap();
     assert!(succeeded && printed.contains("OK: 4 sites"), "{printed}");
+}
+
+async fn tmclient_gets_the_projects_of_image_analysis_that_it_sent(database: Database) {
+    let Some(python) = python::interpreter() else { return };
+    let app = TestApp::start_on(database).await;
+    jterator::experiment(&app).await;
+    let base = app.base.clone();
+    // In a thread of its own: the server answers meanwhile.
+    let (succeeded, printed) = tokio::task::spawn_blocking(move || {
+        let projects = jterator::fixture("");
+        let arguments =
+            [Path::new(&base), OWNER.as_ref(), PASSWORD.as_ref(), "an experiment".as_ref(), &projects];
+        python::run(&python, "drive_tmclient_jterator.py", &arguments)
+    })
+    .await
+    .unwrap();
+    assert!(succeeded && printed.contains("OK: 2 projects"), "{printed}");
 }

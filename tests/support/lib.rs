@@ -11,6 +11,7 @@ pub mod cellvoyager;
 pub mod compare;
 pub mod contents;
 pub mod databases;
+pub mod jterator;
 pub mod made_up_map;
 pub mod objects;
 pub mod open_data;

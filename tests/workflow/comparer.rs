@@ -44,6 +44,9 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
         experiment.client.post(&format!("{types}/{cells}/feature-values"), &values).await.says("ok");
     };
     upload_value(0.5).await;
+    let project = format!("{}/workflow/jtproject", experiment.path);
+    let body = json!({"pipeline": {"version": "1", "pipeline": []}, "handles": {}});
+    experiment.client.put(&project, &body).await.says("ok");
     let whole = taken(&app).await;
     assert!(whole.differences(&taken(&app).await).is_empty());
     upload_value(0.25).await;
@@ -102,6 +105,10 @@ async fn every_difference_is_seen_and_nothing_else_is_one() {
     fs::remove_dir(&foreign).unwrap();
 
     for (change, back) in [
+        (
+            "update jterator_projects set pipeline = replace(pipeline, '\"1\"', '\"2\"')",
+            "update jterator_projects set pipeline = replace(pipeline, '\"2\"', '\"1\"')",
+        ),
         ("update wells set name = 'B04'", "update wells set name = 'B03'"),
         (
             "update mapobjects set label = 2 where label = 1",

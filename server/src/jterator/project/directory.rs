@@ -17,8 +17,8 @@ use crate::storage::staging::StagedDirectory;
 const PIPELINE: &str = "pipeline.yaml";
 /// Folder of the handles.
 const HANDLES: &str = "handles";
-/// Most bytes of a file; YAML takes more room than JSON.
-const MOST_FILE_BYTES: u64 = 4 << 20;
+/// Most bytes of all files together; YAML takes more room than JSON.
+const MOST_BYTES: u64 = 4 << 20;
 
 /// Why a directory could not be read as a project, or written.
 #[derive(Debug, thiserror::Error)]
@@ -52,14 +52,15 @@ pub enum DirectoryError {
 /// # Errors
 /// When a file is missing, too large or no YAML, and everything that is wrong with the project's form.
 pub fn read(directory: &Path) -> Result<Project, DirectoryError> {
-    let pipeline = read_file(&directory.join(PIPELINE))?;
+    let mut left = MOST_BYTES;
+    let pipeline = read_file(&directory.join(PIPELINE), &mut left)?;
     let mut handles = Map::new();
     // What is wrong with the pipeline is said below, together with the rest.
     let mut ignored = Problems::default();
     for item in Pipeline::read(&pipeline, &mut ignored).items {
         let name = item.module_name();
         if !name.is_empty() && !handles.contains_key(name) {
-            let value = read_file(&directory.join(HANDLES).join(file_name(name)))?;
+            let value = read_file(&directory.join(HANDLES).join(file_name(name)), &mut left)?;
             handles.insert(name.to_owned(), value);
         }
     }
@@ -85,16 +86,16 @@ fn file_name(module: &str) -> String {
     format!("{module}.handles.yaml")
 }
 
-fn read_file(path: &Path) -> Result<Value, DirectoryError> {
+/// Read a file of at most `left` bytes, which are that many fewer then.
+fn read_file(path: &Path, left: &mut u64) -> Result<Value, DirectoryError> {
     let unreadable = |source| DirectoryError::Unreadable { path: path.to_owned(), source };
     let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MOST_FILE_BYTES + 1).read_to_string(&mut text))
-        .map_err(unreadable)?;
-    if u64::try_from(text.len()).is_ok_and(|bytes| bytes > MOST_FILE_BYTES) {
-        let message = format!("larger than {MOST_FILE_BYTES} bytes");
-        return Err(unreadable(io::Error::new(io::ErrorKind::FileTooLarge, message)));
-    }
+    File::open(path).and_then(|file| file.take(*left + 1).read_to_string(&mut text)).map_err(unreadable)?;
+    let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
+    *left = left.checked_sub(bytes).ok_or_else(|| {
+        let message = format!("the files of a project are larger than {MOST_BYTES} bytes together");
+        unreadable(io::Error::new(io::ErrorKind::FileTooLarge, message))
+    })?;
     yaml::read(&text).map_err(|message| DirectoryError::Yaml { path: path.to_owned(), message })
 }
 

@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use bound::{BoundImage, BoundMeasurement, CheckedModule, CheckedProject, Column};
 pub use handles::{Given, Handles, InputHandle, Made, OutputHandle};
@@ -50,11 +50,10 @@ impl Project {
         size.add(pipeline)?;
         let mut problems = Problems::default();
         let pipeline = Pipeline::read(pipeline, &mut problems);
-        let nothing = Map::new();
-        let given = handles.as_object().unwrap_or_else(|| {
+        let Some(given) = handles.as_object() else {
             problems.add("handles", wrong_type("an object with the handles of each module", handles));
-            &nothing
-        });
+            return Err(problems);
+        };
         let mut read = BTreeMap::new();
         for (index, item) in pipeline.items.iter().enumerate() {
             let name = item.module_name();

@@ -21,10 +21,15 @@ fn nearest<'a>(given: &str, names: impl IntoIterator<Item = &'a str>) -> Option<
         .into_iter()
         .take(MOST)
         .filter(|name| name.len() <= LONGEST && given.len() <= LONGEST && *name != given)
-        .map(|name| (strsim::osa_distance(&wanted, &name.to_lowercase()), name))
+        .map(|name| (distance(&wanted, &name.to_lowercase()), name))
         .filter(|(distance, _)| *distance <= allowed)
         .min()
         .map(|(_, name)| name)
+}
+
+/// How many characters are wrong; a name that was not written to its end is as good as right.
+fn distance(given: &str, name: &str) -> usize {
+    if given.len() >= 3 && name.starts_with(given) { 1 } else { strsim::osa_distance(given, name) }
 }
 
 #[cfg(test)]

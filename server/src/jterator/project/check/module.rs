@@ -214,8 +214,9 @@ impl<'a> Checker<'a> {
             if !output.kind.is_related_to(handle.kind) {
                 let message = format!("must be {} for `{}`, got {}", output.kind, output.name, handle.kind);
                 self.problems.add(format!("{place}.type"), message);
-            } else if found.contains_key(output.name) {
-                let message = format!("is `{}`, another name of `{}`", handle.name, output.name);
+            } else if let Some((first, _)) = found.get(output.name) {
+                let first = candidate.output_place(*first);
+                let message = format!("is `{}`, and {first} is that output already", handle.name);
                 self.problems.add(format!("{place}.name"), message);
                 continue;
             }
