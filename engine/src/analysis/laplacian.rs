@@ -22,7 +22,7 @@ use crate::error::{EngineError, Result};
 use crate::image::{GreyPixel, GreyPlane, Plane};
 
 /// The largest kernel in pixels.
-const LARGEST_KERNEL: usize = 999;
+pub(super) const LARGEST_KERNEL: usize = 999;
 
 /// How much each pixel looks like the middle of a bright spot on a kernel of `size × size` pixels, after the image
 /// was clipped at `clip` grey values.
