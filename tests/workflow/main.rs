@@ -13,6 +13,8 @@ mod defects;
 mod deletes;
 mod descriptions;
 mod events;
+mod everything;
+mod exported_objects;
 mod failing;
 mod geometry;
 mod keeping;
