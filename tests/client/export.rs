@@ -39,7 +39,8 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn is_complete(export: &Path) {
-    assert_eq!(names(export), ["layers", "plates"]);
+    assert_eq!(names(export), ["features", "layers", "plates"]);
+    assert_eq!(names(&export.join("features")), ["Plates.parquet", "Sites.parquet", "Wells.parquet"]);
     assert_eq!(names(&export.join("plates")), ["p_1.ome.zarr"]);
     assert_eq!(names(&export.join("layers")), ["1_t0_z0.ome.zarr"]);
     assert!(export.join("plates/p_1.ome.zarr").join(PLANE).exists());
@@ -59,7 +60,8 @@ fn an_export_of_a_running_server_is_made_by_every_name_of_the_experiment() {
         assert_eq!(
             said,
             format!(
-                "exported 1 plates with 2 channel images and 1 layers of experiment 1 (\"e x\" of ann) to {target}\n"
+                "exported 1 plates with 2 channel images and 0 label images, 1 layers, and tables of 3 types of objects \
+                 of experiment 1 (\"e x\" of ann) to {target}\n"
             )
         );
         is_complete(&directory.path().join(&target));

@@ -74,20 +74,17 @@ impl<'a> Everything<'a> {
         let experiment = Experiment::named(app, name, 384).await;
         let files = PlateFiles::new(name).size(SIZE.0, SIZE.1).grid(1, 2).z_planes(2);
         let client = experiment.client.clone();
-        client.put(&format!("{}/shares/reader", experiment.path), &json!({"write_access": true})).await.says("ok");
+        client
+            .put(&format!("{}/shares/reader", experiment.path), &json!({"write_access": true}))
+            .await
+            .says("ok");
         let two = PlateFiles::new(name).size(SIZE.0, SIZE.1).grid(1, 2).z_planes(2);
         experiment.upload("p 1", "first", &two.wells(&["B03", "C05"]).channels(2)).await;
         let second = experiment.upload("p 1", "second", &files).await;
         experiment.upload("q", "other", &files).await;
         experiment.run(ALL_STAGES, &[("illuminati", "illumcorr", json!(true))]).await;
-        let mut everything = Self {
-            experiment,
-            second,
-            uploaded: Vec::new(),
-            types: [0; 2],
-            area: 0,
-            results: [0; 3],
-        };
+        let mut everything =
+            Self { experiment, second, uploaded: Vec::new(), types: [0; 2], area: 0, results: [0; 3] };
         everything.add_objects().await;
         everything.add_values().await;
         everything.add_results(app).await;
@@ -167,8 +164,12 @@ impl<'a> Everything<'a> {
         // Every second object of the cells has a label, and every nucleus.
         for (result, kind, step) in [(self.results[0], 0, 2), (self.results[2], 1, 1)] {
             for place in app.texts(&labelled_planes(self.types[kind])).await {
-                let [site, tpoint]: [i64; 2] =
-                    place.split(' ').map(|number| number.parse().unwrap()).collect::<Vec<_>>().try_into().unwrap();
+                let [site, tpoint]: [i64; 2] = place
+                    .split(' ')
+                    .map(|number| number.parse().unwrap())
+                    .collect::<Vec<_>>()
+                    .try_into()
+                    .unwrap();
                 let objects = app.texts(&objects_in(self.types[kind], site)).await;
                 let pairs = objects.iter().step_by(step).map(|id| id.parse().unwrap());
                 let labels = Labels::new(pairs.map(|id: i64| (id, (id % 3) as f64)).collect());

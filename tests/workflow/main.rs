@@ -32,4 +32,5 @@ mod restart;
 mod resubmitting;
 mod scopes;
 mod sweeping;
+mod traces;
 mod tree;
