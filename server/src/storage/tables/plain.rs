@@ -12,6 +12,7 @@ use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::types::{ColumnPath, Type, TypePtr};
 
 use super::from_parquet;
+use crate::failpoint;
 use crate::storage::error::{Result, StorageError};
 
 /// What the cells of a column are.
@@ -98,6 +99,7 @@ impl PlainTable {
     pub fn finish(self) -> Result<()> {
         let Self { path, writer, .. } = self;
         writer.close().map_err(|error| from_parquet(&path, error))?;
+        failpoint::reached("table finished");
         Ok(())
     }
 }
