@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tm_tests::app::Client;
 use tm_tests::cellvoyager::PlateFiles;
 use tm_tests::contents::files_below;
 use tm_tests::databases::Database;
@@ -39,7 +40,8 @@ fn names(directory: &Path) -> Vec<String> {
 }
 
 fn is_complete(export: &Path) {
-    assert_eq!(names(export), ["layers", "plates"]);
+    assert_eq!(names(export), ["features", "layers", "plates"]);
+    assert_eq!(names(&export.join("features")), ["Plates.parquet", "Sites.parquet", "Wells.parquet"]);
     assert_eq!(names(&export.join("plates")), ["p_1.ome.zarr"]);
     assert_eq!(names(&export.join("layers")), ["1_t0_z0.ome.zarr"]);
     assert!(export.join("plates/p_1.ome.zarr").join(PLANE).exists());
@@ -59,7 +61,8 @@ fn an_export_of_a_running_server_is_made_by_every_name_of_the_experiment() {
         assert_eq!(
             said,
             format!(
-                "exported 1 plates with 2 channel images and 1 layers of experiment 1 (\"e x\" of ann) to {target}\n"
+                "exported 1 plates with 2 channel images and 0 label images, 1 layers, and tables of 3 types of objects \
+                 of experiment 1 (\"e x\" of ann) to {target}\n"
             )
         );
         is_complete(&directory.path().join(&target));
@@ -117,6 +120,49 @@ fn an_export_that_was_killed_looks_like_none() {
     }
     program.run(&["export", "1", "out"]).succeeds();
     is_complete(&directory.path().join("out"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn objects_are_exported_whole_or_not_at_all() {
+    let (directory, program) = prepare();
+    let server = program.serve();
+    let client = Client::of(&server.base).logged_in("ann", PASSWORD).await.unwrap();
+    let types = "/api/experiments/1/mapobject_types";
+    client.post(types, &json!({"name": "a/b"})).await.id();
+    let labels: Vec<Vec<i64>> = (0..40).map(|y| vec![i64::from(y > 30); 56]).collect();
+    let body = json!({
+        "plate_name": "p/1", "well_name": "B03", "well_pos_y": 0, "well_pos_x": 1, "tpoint": 0, "zplane": 0,
+        "image": labels,
+    });
+    client.post(&format!("{types}/4/segmentations"), &body).await.says("ok");
+    let out = directory.path().join("out");
+    for point in ["1:table finished", "4:table finished", "1:directory synced"] {
+        let killed =
+            program.with("TMSERVER_TEST_FAILPOINT", &format!("kill:{point}")).run(&["export", "1", "out"]);
+        assert_eq!(killed.status, None, "{killed:?}");
+        assert!(!out.exists(), "{point}");
+    }
+    let printed = program.run(&["export", "1", "out"]);
+    let said = printed.succeeds();
+    assert!(said.contains("2 channel images and 1 label images, 1 layers, and tables of 4 types"), "{said}");
+    let tables = ["Plates.parquet", "Sites.parquet", "Wells.parquet", "a_b.parquet"];
+    assert_eq!(names(&out.join("features")), tables);
+    let images = out.join("plates/p_1.ome.zarr/B/03");
+    for field in ["0", "1"] {
+        assert_eq!(names(&images.join(field).join("labels")), ["a_b", "zarr.json"]);
+    }
+    assert!(!images.join("0/labels/a_b/0/c").exists(), "nothing was found there");
+    assert_eq!(names(&images.join("1/labels/a_b/0/c/0/0/0/0")), ["0"]);
+
+    // What no image shows is named, and the rest is there.
+    let mut beyond = body.clone();
+    beyond["zplane"] = json!(3);
+    client.post(&format!("{types}/4/segmentations"), &beyond).await.says("ok");
+    let exported = program.run(&["export", "1", "other"]);
+    exported.fails_saying(&["the export is made, but what is listed above is not in it"]);
+    let line = "plate \"p/1\": label image of \"a/b\" in well B03 y 0 x 1 time point 0 focal plane 3 belongs to no image\n";
+    assert!(exported.stdout.starts_with(line), "{exported:?}");
+    assert_eq!(names(&directory.path().join("other/features")), tables);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub mod app;
 pub mod backends;
+pub mod belongings;
 pub mod browser;
 pub mod cellvoyager;
 pub mod compare;

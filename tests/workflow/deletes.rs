@@ -152,12 +152,12 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         ("channels", 1),
         ("experiments", 1),
         ("illumination_statistics", 1),
-        // 4 sites, a well, and 2 objects in one of the sites.
-        ("mapobjects", 7),
+        // 4 sites, a well, 2 objects in one of the sites, and 2 that no other acquisition shows.
+        ("mapobjects", 9),
         ("microscope_files", 18),
         // All layers are there, in another version.
         ("segmentation_layers", 4),
-        ("segmentations", 2),
+        ("segmentations", 4),
         ("sites", 4),
         ("wells", 1),
     ];
@@ -187,8 +187,10 @@ async fn a_deleted_acquisition_leaves_nothing_and_takes_nothing_else_along() {
         experiment.client.get(&tile).await.fails(404, "ResourceNotFoundError");
     }
     assert!(experiment.layers().await.is_empty());
-    assert_eq!(label_image(&experiment, &segmentations, "p", "B03").await.data(), &labels());
-    label_image(&experiment, &segmentations, "p", "C05").await.fails(404, "ResourceNotFoundError");
+    for well in ["B03", "C05"] {
+        label_image(&experiment, &segmentations, "p", well).await.fails(404, "ResourceNotFoundError");
+    }
+    assert_eq!(label_image(&experiment, &segmentations, "q", "B03").await.data(), &labels());
     experiment.client.delete(&first).await.fails(404, "ResourceNotFoundError");
     if let Some(python) = python::interpreter() {
         let plate = expected_plate(&app, &experiment, &files(), 1, 16).await;
@@ -323,6 +325,8 @@ async fn nothing_is_deleted_while_a_workflow_runs() {
     let app = TestApp::start().await;
     let experiment = Experiment::new(&app).await;
     let acquisition = experiment.upload("p", "a", &files()).await;
+    let types = format!("{}/mapobject_types", experiment.path);
+    let objects = experiment.client.post(&types, &json!({"name": "Cells"})).await.id();
     let description = tm_tests::plates::description(ALL_STAGES, &[]);
     let submitted = experiment.submit(&description).await;
     assert_eq!(submitted.status, 200);
@@ -332,6 +336,7 @@ async fn nothing_is_deleted_while_a_workflow_runs() {
         experiment.client.delete(&acquisition).await.body,
         experiment.client.delete(&format!("{}/plates/1", experiment.path)).await.body,
         experiment.client.delete(&experiment.path).await.body,
+        experiment.client.delete(&format!("{types}/{objects}")).await.body,
     ];
     drop(writer);
     for answer in refused {
@@ -339,4 +344,5 @@ async fn nothing_is_deleted_while_a_workflow_runs() {
     }
     experiment.wait().await;
     experiment.client.get(&acquisition).await.data();
+    experiment.client.delete(&format!("{types}/{objects}")).await.says("ok");
 }

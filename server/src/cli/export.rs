@@ -31,12 +31,13 @@ pub async fn export(config: Config, args: ExportArgs) -> anyhow::Result<()> {
     let work = export::run(&environment, &config, &args.experiment, &args.target, &tally);
     let report = progress::watch(Progress::start("export"), &tally, work).await?;
     environment.db.close().await;
-    let Report { experiment, plates, layers, planes, missing } = report;
+    let Report { experiment, plates, layers, planes, labels, types, missing } = report;
     for what in &missing {
         println!("{what}");
     }
     println!(
-        "exported {plates} plates with {planes} channel images and {layers} layers of {} to {}",
+        "exported {plates} plates with {planes} channel images and {labels} label images, {layers} layers, and tables of \
+         {types} types of objects of {} to {}",
         described(&experiment),
         args.target.display()
     );

@@ -94,11 +94,12 @@ enum Command {
     /// `tmserver serve --data-dir DIR` runs on it. It always holds an embedded database, also of data that are in
     /// PostgreSQL. Exit status 1 means that there is no copy, or that it has problems that the data directory has.
     Backup(backup::BackupArgs),
-    /// Write an experiment as OME-Zarr with plain names, also while a server runs
+    /// Write an experiment as OME-Zarr and Parquet with plain names, also while a server runs
     ///
-    /// Complete plates, and layers with all levels, full resolution included: ordinary directories that napari,
-    /// Fractal and every other NGFF tool open without a server. Nothing is changed. The export appears whole or not at
-    /// all. Exit status 1 means that there is none, or that images which should be in it are missing: each is named.
+    /// Complete plates with the label images of their objects, layers with all levels, full resolution included, and a
+    /// table of every type of objects: ordinary directories that napari, Fractal and every other NGFF tool, pandas,
+    /// polars and DuckDB open without a server. Nothing is changed. The export appears whole or not at all. Exit status
+    /// 1 means that there is none, or that images or labels which should be in it are missing: each is named.
     Export(export::ExportArgs),
     /// Compare the database with the files, also while a server runs
     ///

@@ -4,10 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use futures_util::{StreamExt, stream};
-
 use super::names::Names;
-use super::{ExportError, Stored, Work, blocking};
+use super::{ExportError, Stored, Work, blocking, each};
 use crate::environment::Environment;
 use crate::resources::image::{WindowPlan, correction_of};
 use crate::resources::layer::MapError;
@@ -132,17 +130,8 @@ async fn write_layer(work: &Work, layer: i64, target: &Path) -> Result<(), Expor
     let full = full.await?;
     let blocks = pyramid::blocks(&layout);
     let blocks = blocks.into_iter().map(|block| write_block(work, &view, block, &full));
-    // All are seen to their end: who went on writing would bring back what is removed after a failure.
-    let outcomes: Vec<Result<(), ExportError>> = stream::iter(blocks)
-        .buffer_unordered(work.at_once)
-        .inspect(|outcome| {
-            if outcome.is_err() {
-                work.tally.stop();
-            }
-        })
-        .collect()
-        .await;
-    outcomes.into_iter().collect()
+    each(work, blocks).await?;
+    Ok(())
 }
 
 async fn write_block(

@@ -2,26 +2,37 @@
 //!
 //! ```text
 //! plates/<plate>.ome.zarr                   its stored images, as they are
+//!     <row>/<column>/<field>/labels/<type>  label images of the objects in a field image
 //! layers/<channel>_t<time>_z<plane>.ome.zarr    all levels, full resolution included
+//! features/<type>.parquet                   every object: where it is, what tools found out, what was measured
 //! ```
 //!
 //! Only read from: works while a server runs. What rows name is taken down first and compared with what they name in
 //! the end; if files were removed meanwhile the export is none. It is filled under another name and renamed.
 //! Each kind of thing has a module of its own, and a folder of its own in the export.
 
+mod features;
+mod labels;
 mod layers;
 mod names;
+mod objects;
 mod plates;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::{StreamExt, stream};
+
+use self::layers::LayerRow;
+use self::objects::TypeRows;
+use self::plates::PlateRows;
 use crate::config::Config;
 use crate::environment::Environment;
 use crate::resources::experiment::Experiment;
 use crate::resources::experiment::sharing::{self, ShareError};
 use crate::resources::layer::MapError;
+use crate::resources::segmentation::queries as segmentations;
 use crate::storage::copy::Copied;
 use crate::storage::staging::StagedDirectory;
 use crate::storage::target::{TargetError, check_target, put};
@@ -40,6 +51,10 @@ pub struct Report {
     pub layers: usize,
     /// Number of channel images.
     pub planes: usize,
+    /// Number of planes of label images.
+    pub labels: usize,
+    /// Number of types of objects.
+    pub types: usize,
     /// What should be in it and is not, in a few words each.
     pub missing: Vec<String>,
 }
@@ -68,8 +83,8 @@ pub enum ExportError {
     /// The database could not be read.
     #[error("the export failed: {0}")]
     Store(#[from] StoreError),
-    /// Images or layers were removed while they were exported.
-    #[error("images or layers of the experiment were replaced while they were exported; try again")]
+    /// Images, layers or objects were removed while they were exported.
+    #[error("images, layers or objects of the experiment were replaced while they were exported; try again")]
     Unsteady,
     /// Somebody stopped it.
     #[error("stopped")]
@@ -110,8 +125,8 @@ pub async fn run(
     tally: &Arc<Tally>,
 ) -> Result<Report, ExportError> {
     let found = sharing::find(&mut environment.db.read().await?, experiment).await?;
-    let (plates, layers) = take_down(environment, found.id).await?;
-    if plates.is_empty() {
+    let rows = Rows::read(environment, found.id, None).await?;
+    if rows.plates.is_empty() {
         return Err(ExportError::Nothing(sharing::described(&found)));
     }
     let target = check_target(&environment.data, target)?;
@@ -125,20 +140,22 @@ pub async fn run(
         tally: Arc::clone(tally),
         at_once: layers::blocks_at_once(config.cores, config.memory_mb),
     };
-    prepare(&work, &plates, &layers).await?;
-    let (planes, mut missing) = plates::write(&work, &plates).await?;
-    missing.extend(layers::write(&work, &layers).await?);
-    let (plates_now, layers_now) = take_down(environment, found.id).await?;
-    let lasted = plates.iter().all(|plate| plate.lasts_until(&plates_now))
-        && layers.iter().all(|layer| layer.lasts_until(&layers_now));
-    if !lasted {
+    prepare(&work, &rows).await?;
+    let (planes, mut missing) = plates::write(&work, &rows.plates).await?;
+    let (labels, without_image) = labels::write(&work, &rows.plates, &rows.types).await?;
+    missing.extend(without_image);
+    missing.extend(layers::write(&work, &rows.layers).await?);
+    features::write(&work, &rows.types).await?;
+    if !rows.last_until(&Rows::read(environment, found.id, Some(rows.newest)).await?) {
         return Err(ExportError::Unsteady);
     }
     let report = Report {
         experiment: found,
-        plates: plates.len(),
-        layers: layers.iter().filter(|layer| layer.is_complete).count(),
+        plates: rows.plates.len(),
+        layers: rows.layers.iter().filter(|layer| layer.is_complete).count(),
         planes,
+        labels,
+        types: rows.types.len(),
         missing,
     };
     blocking(move || Ok(put(staged, &target)?)).await?;
@@ -146,32 +163,57 @@ pub async fn run(
 }
 
 /// What rows name of an experiment, as of one moment.
-async fn take_down(
-    environment: &Environment,
-    experiment: i64,
-) -> Result<(Vec<plates::PlateRows>, Vec<layers::LayerRow>), ExportError> {
-    let mut tx = environment.db.read().await?;
-    let plates = plates::rows(&mut tx, experiment).await?;
-    let layers = layers::rows(&mut tx, environment, experiment).await?;
-    Ok((plates, layers))
+struct Rows {
+    plates: Vec<PlateRows>,
+    layers: Vec<LayerRow>,
+    types: Vec<TypeRows>,
+    /// The id of the last segmentation that is looked at.
+    newest: i64,
+}
+
+impl Rows {
+    /// Read them, without segmentations that are newer than this if one is given.
+    async fn read(
+        environment: &Environment,
+        experiment: i64,
+        newest: Option<i64>,
+    ) -> Result<Self, ExportError> {
+        let mut tx = environment.db.read().await?;
+        let newest = match newest {
+            Some(newest) => newest,
+            None => segmentations::newest(&mut tx).await?,
+        };
+        Ok(Self {
+            plates: plates::rows(&mut tx, experiment).await?,
+            layers: layers::rows(&mut tx, environment, experiment).await?,
+            types: objects::rows(&mut tx, experiment, newest).await?,
+            newest,
+        })
+    }
+
+    /// Whether all that was exported is there later on, too.
+    fn last_until(&self, later: &Self) -> bool {
+        self.plates.iter().all(|plate| plate.lasts_until(&later.plates))
+            && self.layers.iter().all(|layer| layer.lasts_until(&later.layers))
+            && self.types.iter().all(|kind| kind.lasts_until(&later.types))
+    }
 }
 
 /// Check that there is room, and say how much there is to do.
-async fn prepare(
-    work: &Work,
-    plates: &[plates::PlateRows],
-    layers: &[layers::LayerRow],
-) -> Result<(), ExportError> {
-    let blocks = layers::count_blocks(work, layers).await?;
-    let (work, plates, layers) = (work.clone(), plates.to_vec(), layers.to_vec());
+async fn prepare(work: &Work, rows: &Rows) -> Result<(), ExportError> {
+    let blocks = layers::count_blocks(work, &rows.layers).await?;
+    let labels = labels::count(&rows.plates, &rows.types);
+    let tables: u64 = rows.types.iter().map(|kind| kind.bytes).sum();
+    let to_make = blocks + labels + rows.types.len();
+    let (work, plates, layers) = (work.clone(), rows.plates.clone(), rows.layers.clone());
     blocking(move || {
         let mut stored = Stored::default();
         plates::measure(&work, &plates, &mut stored);
         // Each image is in one layer, whose full resolution is the same pixels in the same code.
         let full_resolution = if blocks > 0 { stored.bytes } else { 0 };
         layers::measure(&work, &layers, &mut stored)?;
-        work.space.check_room(stored.bytes + full_resolution)?;
-        work.tally.begin(stored.files + blocks);
+        work.space.check_room(stored.bytes + full_resolution + tables)?;
+        work.tally.begin(stored.files + to_make);
         Ok(())
     })
     .await
@@ -191,6 +233,25 @@ impl Stored {
             self.bytes += found.len();
         }
     }
+}
+
+/// Do all of these, as many at once as there is memory for.
+///
+/// All are seen to their end: who went on writing would bring back what is removed after a failure.
+async fn each<T, F: Future<Output = Result<T, ExportError>>>(
+    work: &Work,
+    tasks: impl IntoIterator<Item = F>,
+) -> Result<Vec<T>, ExportError> {
+    let outcomes: Vec<Result<T, ExportError>> = stream::iter(tasks)
+        .buffer_unordered(work.at_once)
+        .inspect(|outcome| {
+            if outcome.is_err() {
+                work.tally.stop();
+            }
+        })
+        .collect()
+        .await;
+    outcomes.into_iter().collect()
 }
 
 async fn blocking<T: Send + 'static>(

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::names::Names;
 use super::{ExportError, Stored, Work, blocking};
-use crate::resources::image::queries as images;
+use crate::resources::image::queries::{self as images, FieldPlace};
 use crate::resources::layer::maps::FieldPlanes;
 use crate::resources::plate::{Plate, queries};
 use crate::storage::copy::copy_file;
@@ -21,6 +21,8 @@ use crate::store::{StoreError, Tx};
 pub(super) struct PlateRows {
     plate: Plate,
     fields: BTreeMap<String, FieldPlanes>,
+    /// By field.
+    pub(super) places: Vec<FieldPlace>,
 }
 
 impl PlateRows {
@@ -46,15 +48,26 @@ pub(super) async fn rows(tx: &mut Tx, experiment: i64) -> Result<Vec<PlateRows>,
     for plate in queries::list(tx, experiment, None).await? {
         if plate.image_generation > 0 {
             let fields = images::planes_of_plate(tx, plate.id).await?;
-            rows.push(PlateRows { plate, fields });
+            let places = images::places_in_fields(tx, plate.id).await?;
+            rows.push(PlateRows { plate, fields, places });
         }
     }
     Ok(rows)
 }
 
+/// Where plates are in the export.
+pub(super) fn directories(work: &Work, plates: &[PlateRows]) -> Vec<PathBuf> {
+    let mut names = Names::default();
+    let mut directory = |plate: &PlateRows| {
+        let name = names.give(&plate.plate.name, "plate");
+        work.directory.join("plates").join(format!("{name}.ome.zarr"))
+    };
+    plates.iter().map(&mut directory).collect()
+}
+
 /// Add up what there is to copy. Blocks.
 pub(super) fn measure(work: &Work, plates: &[PlateRows], stored: &mut Stored) {
-    for PlateRows { plate, fields } in plates {
+    for PlateRows { plate, fields, .. } in plates {
         let source = source(work, plate);
         for (field, planes) in fields {
             for at in planes.iter().filter(|(_, stored)| **stored).map(|(at, _)| at) {
@@ -71,11 +84,8 @@ pub(super) fn measure(work: &Work, plates: &[PlateRows], stored: &mut Stored) {
 pub(super) async fn write(work: &Work, plates: &[PlateRows]) -> Result<(usize, Vec<String>), ExportError> {
     let (work, plates) = (work.clone(), plates.to_vec());
     blocking(move || {
-        let mut names = Names::default();
         let (mut images, mut missing) = (0, Vec::new());
-        for plate in &plates {
-            let name = names.give(&plate.plate.name, "plate");
-            let target = work.directory.join("plates").join(format!("{name}.ome.zarr"));
+        for (plate, target) in plates.iter().zip(directories(&work, &plates)) {
             let missing_here = write_plate(&work, plate, &target)?;
             images += plate.fields.values().map(FieldPlanes::len).sum::<usize>() - missing_here.len();
             missing.extend(missing_here);
@@ -87,7 +97,7 @@ pub(super) async fn write(work: &Work, plates: &[PlateRows]) -> Result<(usize, V
 
 fn write_plate(
     work: &Work,
-    PlateRows { plate, fields }: &PlateRows,
+    PlateRows { plate, fields, .. }: &PlateRows,
     target: &Path,
 ) -> Result<Vec<String>, ExportError> {
     let source = source(work, plate);

@@ -13,6 +13,7 @@ use crate::resources::experiment::{keep_workflows_out, refuse_while_running};
 use crate::resources::file::UploadStatus;
 use crate::resources::image::pruning::Pruned;
 use crate::resources::image::queries as images;
+use crate::resources::segmentation::queries as segmentations;
 use crate::store::Tx;
 
 /// An acquisition as stored, with how many of its files are where.
@@ -96,8 +97,8 @@ pub fn unknown(id: i64) -> ApiError {
     ApiError::not_found(format!("acquisition {id}"))
 }
 
-/// Delete an acquisition with its files, the channel images made of them, and what is nothing without those (see
-/// [`Pruned`]): rows in one transaction, then files.
+/// Delete an acquisition with its files, the channel images made of them, the objects that only those show, and what
+/// is nothing without those (see [`Pruned`]): rows in one transaction, then files.
 ///
 /// # Errors
 /// 404 for an unknown acquisition, 409 while a workflow runs.
@@ -109,10 +110,12 @@ pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiR
         let mut tx = environment.db.write().await?;
         keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         let acquisition = get(&mut tx, experiment, id).await?;
-        let had_images = images::exist_of_acquisition(&mut tx, id).await?;
+        let planes = images::planes_of_acquisition(&mut tx, id).await?;
+        segmentations::delete_of_acquisition(&mut tx, experiment, id).await?;
         queries::delete(&mut tx, experiment, id).await?;
         let mut pruned = Pruned::default();
-        if had_images {
+        if !planes.is_empty() {
+            Pruned::empty_layers(&mut tx, experiment, &planes).await?;
             pruned.layers_and_channels(&mut tx, &environment, experiment).await?;
             pruned.plate(&mut tx, &environment, experiment, acquisition.plate_id).await?;
         }

@@ -4,30 +4,22 @@
 //! file are about what; files are opened once and go on being readable when a merge replaces them. Then follow, some
 //! thousand lines at a time, the objects of the next sites and their values. A client that goes away stops it.
 
-use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::path::PathBuf;
 
 use futures_util::Stream;
 use futures_util::stream::unfold;
 
 use super::csv::Csv;
-use super::queries::{self, MeasuredObject};
+use super::measured::{Cell, Findings, Objects, ValueFiles, Values, Whereabouts};
+use super::queries::MeasuredObject;
 use super::selection::{ObjectFilter, Place};
-use super::{Feature, merging, open_stack};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::resources::experiment::queries as experiments;
-use crate::resources::mapobject::{self, MapobjectType, Reference};
-use crate::resources::tools::labels::{self, Labels};
-use crate::resources::tools::{ResultFilter, ToolResult, queries as tools};
+use crate::resources::mapobject::{self, MapobjectType};
 use crate::storage::error::Result as StorageResult;
-use crate::storage::tables::{Part, RowKey, TableStack};
 use crate::store::Tx;
 
-/// The objects of so many sites are asked for at once.
-const PLACES_AT_ONCE: usize = 16;
 /// Most lines made at once.
 const LINES_AT_ONCE: usize = 4096;
 /// Most values in lines made at once, unless one line has more.
@@ -59,15 +51,12 @@ pub async fn values(
         let kind = mapobject::get(&mut tx, experiment, mapobject_type).await?;
         let places = filter.places(&mut tx, experiment, &kind).await?;
         let file_name = file_name(&mut tx, experiment, &kind, filter, "feature-values.csv").await?;
-        let mut features = queries::list(&mut tx, mapobject_type, None).await?;
-        let files = files(&mut tx, &environment, experiment, mapobject_type, &places).await?;
+        let files = ValueFiles::find(&mut tx, &environment, experiment, mapobject_type, &places).await?;
         drop(tx);
-        let opened = environment.compute.interactive(move |_| open_stack(files)).await;
-        let Some(stack) = opened.map_err(ApiError::internal)?? else { continue };
-        features.sort_by_key(|feature| feature.id);
-        let table = ValueTable { features, stack };
-        let objects = Objects::new(environment, &kind, places, filter.tpoint);
-        return Ok(Download { file_name, lines: lines(objects, table) });
+        let opened = environment.compute.interactive(move |_| files.open()).await;
+        let Some(values) = opened.map_err(ApiError::internal)?? else { continue };
+        let objects = Objects::new(environment, &kind, &places, filter.tpoint);
+        return Ok(Download { file_name, lines: lines(objects, ValueTable(values)) });
     }
     Err(ApiError::internal("files of feature values are replaced faster than they can be opened"))
 }
@@ -86,17 +75,10 @@ pub async fn metadata(
     let kind = mapobject::get(&mut tx, experiment, mapobject_type).await?;
     let places = filter.places(&mut tx, experiment, &kind).await?;
     let file_name = file_name(&mut tx, experiment, &kind, filter, "metadata.csv").await?;
-    let mut results = tools::list_results(&mut tx, experiment, ResultFilter::default()).await?;
+    let findings = Findings::find(&mut tx, experiment, &kind).await?;
     drop(tx);
-    results.retain(|result| result.mapobject_type_id == mapobject_type);
-    results.sort_by_key(|result| result.id);
-    let table = MetadataTable {
-        reference: kind.reference(),
-        places: places.clone(),
-        results,
-        labels: HashMap::new(),
-    };
-    let objects = Objects::new(environment, &kind, places, filter.tpoint);
+    let objects = Objects::new(environment, &kind, &places, filter.tpoint);
+    let table = MetadataTable { whereabouts: Whereabouts::of(kind.reference()), places, findings };
     Ok(Download { file_name, lines: lines(objects, table) })
 }
 
@@ -110,21 +92,6 @@ async fn file_name(
     let found = experiments::find(tx, experiment).await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))?;
     Ok(filter.file_name(&found.name, kind, suffix))
-}
-
-/// The files with values of objects in these places, the oldest first, each with the rows that are about them.
-async fn files(
-    tx: &mut Tx,
-    environment: &Environment,
-    experiment: i64,
-    mapobject_type: i64,
-    places: &[Place],
-) -> ApiResult<Vec<(PathBuf, Vec<Part>)>> {
-    let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
-    let files = queries::files(tx, mapobject_type).await?;
-    let mut parts = merging::parts_by_file(tx, mapobject_type, (first.id, last.id)).await?;
-    let path = |id| environment.data.feature_file(experiment, mapobject_type, id);
-    Ok(files.iter().filter_map(|file| Some((path(file.id), parts.remove(&file.id)?))).collect())
 }
 
 /// A table whose lines are about objects.
@@ -175,8 +142,8 @@ async fn next_lines<T: Table>(
     if next.is_empty() {
         return Ok(None);
     }
-    table.prepare(&objects.environment, &next).await?;
-    let made = objects.environment.compute.interactive(move |_| {
+    table.prepare(objects.environment(), &next).await?;
+    let made = objects.environment().compute.interactive(move |_| {
         let mut csv = Csv::default();
         table.lines(&next, &mut csv).map(|()| (csv.into_bytes(), table))
     });
@@ -184,78 +151,25 @@ async fn next_lines<T: Table>(
     Ok(Some((lines, objects, table)))
 }
 
-/// The objects of a type in their order, asked for as they are needed.
-struct Objects {
-    environment: Environment,
-    mapobject_type: i64,
-    reference: Reference,
-    tpoint: Option<i64>,
-    /// Ids of the places that are left, in order.
-    places: VecDeque<i64>,
-    waiting: VecDeque<MeasuredObject>,
-}
-
-impl Objects {
-    fn new(environment: Environment, kind: &MapobjectType, places: Vec<Place>, tpoint: Option<i64>) -> Self {
-        Self {
-            environment,
-            mapobject_type: kind.id,
-            reference: kind.reference(),
-            tpoint,
-            places: places.into_iter().map(|place| place.id).collect(),
-            waiting: VecDeque::new(),
-        }
-    }
-
-    /// The next objects, at most so many; none after the last.
-    async fn take(&mut self, most: usize) -> ApiResult<Vec<MeasuredObject>> {
-        while self.waiting.len() < most && !self.places.is_empty() {
-            let places: Vec<i64> = self.places.drain(..PLACES_AT_ONCE.min(self.places.len())).collect();
-            let range = (places[0], places[places.len() - 1]);
-            let (kind, tpoint) = (self.mapobject_type, self.tpoint);
-            let mut tx = self.environment.db.read().await?;
-            let found = match self.reference {
-                Reference::Plate => queries::objects_in_plates(&mut tx, kind, range, tpoint).await,
-                Reference::Well => queries::objects_in_wells(&mut tx, kind, range, tpoint).await,
-                Reference::Site => queries::objects_in_sites(&mut tx, kind, range, tpoint).await,
-            };
-            let wanted = |object: &MeasuredObject| places.binary_search(&object.place_id).is_ok();
-            self.waiting.extend(found?.into_iter().filter(wanted));
-        }
-        Ok(self.waiting.drain(..most.min(self.waiting.len())).collect())
-    }
-}
-
 /// Values of features.
-struct ValueTable {
-    /// By id.
-    features: Vec<Feature>,
-    stack: TableStack,
-}
+struct ValueTable(Values);
 
 impl Table for ValueTable {
     fn head(&self, csv: &mut Csv) {
         csv.text("mapobject_id");
-        self.features.iter().for_each(|feature| csv.text(&feature.name));
+        self.0.features().iter().for_each(|feature| csv.text(&feature.name));
         csv.end_line();
     }
 
     fn lines_at_once(&self) -> usize {
-        (VALUES_AT_ONCE / self.features.len().max(1)).clamp(1, LINES_AT_ONCE)
+        (VALUES_AT_ONCE / self.0.features().len().max(1)).clamp(1, LINES_AT_ONCE)
     }
 
     fn lines(&mut self, objects: &[MeasuredObject], csv: &mut Csv) -> StorageResult<()> {
-        // Objects that are the same at all time points have no values.
-        let key = |object: &MeasuredObject| RowKey {
-            site: object.place_id,
-            tpoint: object.tpoint.unwrap_or(-1),
-            mapobject: object.id,
-        };
-        let keys: Vec<RowKey> = objects.iter().map(key).collect();
-        let located = self.stack.locate(&keys)?;
-        let mut values = vec![f64::NAN; objects.len() * self.features.len()];
-        for (feature, values) in self.features.iter().zip(values.chunks_mut(objects.len())) {
-            self.stack.read(&located, feature.id, values)?;
+        let located = self.0.locate(objects)?;
+        let mut values = vec![f64::NAN; objects.len() * self.0.features().len()];
+        for (feature, values) in values.chunks_mut(objects.len()).enumerate() {
+            self.0.read(&located, feature, values)?;
         }
         for (index, object) in objects.iter().enumerate() {
             csv.integer(Some(object.id));
@@ -268,34 +182,17 @@ impl Table for ValueTable {
 
 /// Places, labels and edges, and what tools found out.
 struct MetadataTable {
-    reference: Reference,
+    whereabouts: &'static [Whereabouts],
     /// By id.
     places: Vec<Place>,
-    /// By id.
-    results: Vec<ToolResult>,
-    /// What each of them says of the objects of the next lines, by result, site and time point.
-    labels: HashMap<(i64, i64, i64), Labels>,
+    findings: Findings,
 }
 
 impl Table for MetadataTable {
     fn head(&self, csv: &mut Csv) {
-        let columns: &[&str] = match self.reference {
-            Reference::Plate => &["plate_name"],
-            Reference::Well => &["plate_name", "well_name"],
-            Reference::Site => &[
-                "plate_name",
-                "well_name",
-                "well_pos_y",
-                "well_pos_x",
-                "tpoint",
-                "zplane",
-                "label",
-                "is_border",
-            ],
-        };
         csv.text("mapobject_id");
-        columns.iter().for_each(|column| csv.text(column));
-        self.results.iter().for_each(|result| csv.text(&result.name));
+        self.whereabouts.iter().for_each(|column| csv.text(column.name()));
+        self.findings.results().iter().for_each(|result| csv.text(&result.name));
         csv.end_line();
     }
 
@@ -304,43 +201,21 @@ impl Table for MetadataTable {
     }
 
     async fn prepare(&mut self, environment: &Environment, objects: &[MeasuredObject]) -> ApiResult<()> {
-        self.labels.clear();
-        if self.results.is_empty() || self.reference != Reference::Site {
-            return Ok(());
-        }
-        let mut tx = environment.db.read().await?;
-        for object in objects {
-            for result in &self.results {
-                // Objects that are the same at all time points are labelled at the first.
-                let (site, tpoint) = (object.place_id, object.tpoint.unwrap_or(0));
-                if let Entry::Vacant(entry) = self.labels.entry((result.id, site, tpoint)) {
-                    entry.insert(labels::of_site(&mut tx, result, site, tpoint).await?);
-                }
-            }
-        }
-        Ok(())
+        Ok(self.findings.prepare(environment, objects).await?)
     }
 
     fn lines(&mut self, objects: &[MeasuredObject], csv: &mut Csv) -> StorageResult<()> {
         for object in objects {
-            let found = self.places.binary_search_by_key(&object.place_id, |place| place.id);
-            let Some(place) = found.ok().map(|at| &self.places[at]) else { continue };
+            let Some(place) = Place::find(object.place_id, &self.places) else { continue };
             csv.integer(Some(object.id));
-            csv.text(&place.plate);
-            if self.reference != Reference::Plate {
-                csv.text(&place.well);
-            }
-            if let Some((y, x)) = place.position {
-                csv.integer(Some(y));
-                csv.integer(Some(x));
-                for column in [object.tpoint, object.zplane, object.label, object.is_border] {
-                    csv.integer(column);
+            for column in self.whereabouts {
+                match column.cell(object, place) {
+                    Cell::Text(text) => csv.text(text),
+                    Cell::Integer(number) => csv.integer(number),
                 }
             }
-            for result in &self.results {
-                let at = (result.id, object.place_id, object.tpoint.unwrap_or(0));
-                let label = self.labels.get(&at).and_then(|labels| labels.get(object.id));
-                csv.text(&result.label_text(label.unwrap_or(f64::NAN)));
+            for result in self.findings.results() {
+                csv.text(&result.label_text(self.findings.label(result, object)));
             }
             csv.end_line();
         }

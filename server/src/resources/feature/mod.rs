@@ -7,6 +7,7 @@
 pub mod csv;
 pub mod download;
 pub mod handlers;
+pub mod measured;
 pub mod merging;
 pub mod queries;
 pub mod selection;

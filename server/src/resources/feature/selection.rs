@@ -7,7 +7,7 @@ use crate::resources::mapobject::{MapobjectType, Reference};
 use crate::resources::plate::{Plate, queries as plates};
 use crate::resources::site::{Site, SiteFilter, queries as sites};
 use crate::resources::well::{Well, queries as wells};
-use crate::store::Tx;
+use crate::store::{Result, Tx};
 
 /// What was asked for; what is absent does not narrow.
 #[derive(Debug, Clone, Copy, Default)]
@@ -35,6 +35,14 @@ pub struct Place {
     pub well: String,
     /// Row and column of the site in the well; absent for wells and plates.
     pub position: Option<(i64, i64)>,
+}
+
+impl Place {
+    /// The one of this id, among places given by id.
+    pub fn find(id: i64, places: &[Self]) -> Option<&Self> {
+        let found = places.binary_search_by_key(&id, |place| place.id);
+        found.ok().map(|at| &places[at])
+    }
 }
 
 impl ObjectFilter<'_> {
@@ -65,11 +73,10 @@ impl ObjectFilter<'_> {
         {
             return Err(ApiError::not_found(format!("time point {tpoint} of \"{}\"", objects.name)));
         }
-        let mut places = self.all(tx, experiment, reference).await?;
+        let places = self.find(tx, experiment, reference).await?;
         if places.is_empty() && (self.y.is_some() || self.x.is_some()) {
             return Err(ApiError::not_found("a site at this position"));
         }
-        places.sort_by_key(|place| place.id);
         Ok(places)
     }
 
@@ -92,8 +99,12 @@ impl ObjectFilter<'_> {
         }
     }
 
-    async fn all(&self, tx: &mut Tx, experiment: i64, reference: Reference) -> ApiResult<Vec<Place>> {
-        Ok(match reference {
+    /// The same without a look at what was asked for: what does not exist gives no places.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn find(&self, tx: &mut Tx, experiment: i64, reference: Reference) -> Result<Vec<Place>> {
+        let mut places: Vec<Place> = match reference {
             Reference::Plate => {
                 let found = plates::list(tx, experiment, self.plate).await?.into_iter();
                 let place = |plate: Plate| Place {
@@ -126,7 +137,9 @@ impl ObjectFilter<'_> {
                 };
                 found.map(place).collect()
             }
-        })
+        };
+        places.sort_by_key(|place| place.id);
+        Ok(places)
     }
 
     /// Name of a file with what was asked for: what is given, joined by `_`, each part made safe.

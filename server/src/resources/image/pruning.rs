@@ -8,6 +8,7 @@ use crate::environment::{Environment, Removal};
 use crate::resources::feature;
 use crate::resources::mapobject::queries as mapobjects;
 use crate::resources::plate::queries as plates;
+use crate::resources::segmentation::queries as segmentations;
 use crate::resources::workflow::queries as workflows;
 use crate::store::{Result, Tx};
 
@@ -67,6 +68,18 @@ impl Pruned {
             self.files.push(images);
         } else {
             self.fields.push((images, fields));
+        }
+        Ok(())
+    }
+
+    /// Channel images at these time points and focal planes were deleted: with the last of them go layers of objects
+    /// that show nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn empty_layers(tx: &mut Tx, experiment: i64, planes: &BTreeSet<(i64, i64)>) -> Result<()> {
+        for (tpoint, zplane) in planes {
+            segmentations::delete_empty_layers(tx, experiment, *tpoint, *zplane).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! SQL of channel images and illumination statistics.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{PlaneNames, StoredPlane};
 use crate::resources::layer::StatisticsFile;
@@ -161,6 +161,51 @@ pub async fn planes_of_plate(tx: &mut Tx, plate: i64) -> Result<BTreeMap<String,
     Ok(fields)
 }
 
+/// A plane of a field image, whatever the channel: which it is in the image, and of which site.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct FieldPlace {
+    /// Path of the field image in its plate.
+    pub field: String,
+    /// Row id of the site.
+    pub site_id: i64,
+    /// Place on the axis of time.
+    pub t_index: i64,
+    /// Place on the axis of focal planes.
+    pub z_index: i64,
+    /// Time point.
+    pub tpoint: i64,
+    /// Focal plane.
+    pub zplane: i64,
+}
+
+/// Time points and focal planes of the images of an acquisition.
+pub async fn planes_of_acquisition(tx: &mut Tx, acquisition: i64) -> Result<BTreeSet<(i64, i64)>> {
+    let planes = fetch_all!(
+        tx,
+        (i64, i64),
+        "select distinct tpoint, zplane from channel_images where acquisition_id = $1",
+        acquisition
+    )?;
+    Ok(planes.into_iter().collect())
+}
+
+/// Which time point and focal plane is where in the field images of a plate, by field.
+pub async fn places_in_fields(tx: &mut Tx, plate: i64) -> Result<Vec<FieldPlace>> {
+    let mut places = fetch_all!(
+        tx,
+        FieldPlace,
+        "select distinct field, site_id, t_index, z_index, tpoint, zplane
+         from acquisitions
+         join channel_images on channel_images.acquisition_id = acquisitions.id
+         where acquisitions.plate_id = $1
+         order by site_id, t_index, z_index",
+        plate
+    )?;
+    // Sorted here because PostgreSQL would order text by the rules of its locale.
+    places.sort_by(|a: &FieldPlace, b| a.field.cmp(&b.field));
+    Ok(places)
+}
+
 fn plane_index(plate: i64, [t, c, z]: [i64; 3]) -> Result<PlaneIndex> {
     let index = |value: i64| {
         usize::try_from(value).map_err(|_| StoreError::Corrupt(format!("plane of a field of plate {plate}")))
@@ -255,32 +300,6 @@ pub async fn current_statistics(tx: &mut Tx, channel: i64) -> Result<Option<Stat
          limit 1",
         channel
     )
-}
-
-/// Whether an acquisition has channel images, stored or not.
-pub async fn exist_of_acquisition(tx: &mut Tx, acquisition: i64) -> Result<bool> {
-    let row = fetch_optional!(
-        tx,
-        (i64,),
-        "select id from channel_images where acquisition_id = $1 limit 1",
-        acquisition
-    )?;
-    Ok(row.is_some())
-}
-
-/// Whether a plate has channel images, stored or not.
-pub async fn exist_of_plate(tx: &mut Tx, plate: i64) -> Result<bool> {
-    let row = fetch_optional!(
-        tx,
-        (i64,),
-        "select channel_images.id
-         from acquisitions
-         join channel_images on channel_images.acquisition_id = acquisitions.id
-         where acquisitions.plate_id = $1
-         limit 1",
-        plate
-    )?;
-    Ok(row.is_some())
 }
 
 /// The field images that the channel images of a plate lie in.

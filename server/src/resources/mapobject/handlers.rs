@@ -190,7 +190,8 @@ pub async fn rename_mapobject_type(
 /// Delete a type with its objects, their segmentations, features and layers.
 #[utoipa::path(delete, path = "/api/experiments/{experiment_id}/mapobject_types/{mapobject_type_id}", tag = "objects",
     params(("experiment_id" = String, Path), ("mapobject_type_id" = String, Path)),
-    responses((status = 200, body = Message), (status = 403), (status = 404)))]
+    responses((status = 200, body = Message), (status = 403), (status = 404),
+        (status = 409, description = "A workflow is running")))]
 pub async fn delete_mapobject_type(
     State(app): State<App>,
     user: AuthUser,

@@ -9,7 +9,7 @@ pub mod handlers;
 pub mod queries;
 pub mod zoom;
 
-use super::experiment::queries as experiments;
+use super::experiment::{keep_workflows_out, refuse_while_running};
 use super::feature;
 use super::image::pruning::Pruned;
 use crate::environment::Environment;
@@ -220,12 +220,14 @@ pub async fn rename(tx: &mut Tx, experiment: i64, id: i64, name: &str) -> ApiRes
 /// Delete a type with its objects, their segmentations, features and layers: rows in one transaction, then files.
 ///
 /// # Errors
-/// 404 when the experiment has none of this id.
+/// 404 when the experiment has none of this id, 409 while a workflow runs.
 pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiResult<()> {
     let environment = environment.clone();
     to_its_end(async move {
+        // Looked at again where it counts; here so that a refusal need not wait for a chance to write.
+        refuse_while_running(&mut environment.db.read().await?, experiment).await?;
         let mut tx = environment.db.write().await?;
-        experiments::touch(&mut tx, experiment, environment.now()).await?;
+        keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         let mut pruned = Pruned::default();
         for file in feature::files_of_type(&mut tx, &environment, experiment, id).await? {
             pruned.files(file);

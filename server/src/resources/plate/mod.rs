@@ -3,6 +3,8 @@
 pub mod handlers;
 pub mod queries;
 
+use std::collections::BTreeSet;
+
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::to_its_end;
@@ -84,10 +86,14 @@ pub async fn delete(environment: &Environment, experiment: i64, id: i64) -> ApiR
         let mut tx = environment.db.write().await?;
         keep_workflows_out(&mut tx, experiment, environment.now()).await?;
         let PlateWithAcquisitions { plate, acquisitions } = get(&mut tx, experiment, id).await?;
-        let had_images = images::exist_of_plate(&mut tx, id).await?;
+        let mut planes = BTreeSet::new();
+        for acquisition in &acquisitions {
+            planes.extend(images::planes_of_acquisition(&mut tx, acquisition.id).await?);
+        }
         queries::delete(&mut tx, experiment, id).await?;
         let mut pruned = Pruned::default();
-        if had_images {
+        if !planes.is_empty() {
+            Pruned::empty_layers(&mut tx, experiment, &planes).await?;
             pruned.layers_and_channels(&mut tx, &environment, experiment).await?;
         }
         for acquisition in acquisitions {

@@ -12,6 +12,7 @@ pub mod outline;
 pub mod queries;
 
 use std::collections::HashMap;
+use std::num::TryFromIntError;
 
 use tm_engine::Engine;
 use tm_engine::geometry::{FillRule, MapOffset, SiteFrame, rasterise};
@@ -26,8 +27,9 @@ use super::site::{Site, SiteFilter, queries as sites};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::to_its_end;
-use crate::store::Tx;
+use crate::store::{StoreError, Tx};
 use labels::{LabelError, check_size};
+use queries::StoredOutline;
 
 /// A plane of a site, by the names of what it lies in.
 #[derive(Debug, Clone)]
@@ -174,14 +176,24 @@ pub async fn download(
             "segmentation of object type {objects} at time point {tpoint}, focal plane {zplane} of this site"
         )));
     }
-    let Rect { y, x, size } = frame.shown;
-    let filled = environment.compute.interactive(move |_| {
-        let outlines = stored.iter().map(|stored| stored.unpack(MapOffset::default()));
-        let outlines = outlines.collect::<Result<Vec<_>, _>>().map_err(ApiError::internal)?;
-        let frame = SiteFrame::new(offset(y, x)?, size).map_err(ApiError::internal)?;
-        rasterise(&outlines, frame, FillRule::PixelCentres).map_err(ApiError::internal)
-    });
-    filled.await.map_err(ApiError::internal)?
+    let filled = environment.compute.interactive(move |_| fill(&stored, frame.shown));
+    Ok(filled.await.map_err(ApiError::internal)??)
+}
+
+/// The label image of a part of a site that has these outlines. Blocks.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for outlines that are none.
+pub fn fill(stored: &[StoredOutline], shown: Rect) -> Result<Plane<i32>, StoreError> {
+    let mut outlines = Vec::with_capacity(stored.len());
+    for stored in stored {
+        let corrupt = |error| StoreError::Corrupt(format!("outline of object {}: {error}", stored.object));
+        outlines.push(stored.unpack(MapOffset::default()).map_err(corrupt)?);
+    }
+    let corrupt = |error: &dyn std::fmt::Display| StoreError::Corrupt(format!("outlines of a site: {error}"));
+    let offset = offset(shown.y, shown.x).map_err(|error| corrupt(&error))?;
+    let frame = SiteFrame::new(offset, shown.size).map_err(|error| corrupt(&error))?;
+    rasterise(&outlines, frame, FillRule::PixelCentres).map_err(|error| corrupt(&error))
 }
 
 /// Trace the objects of a label image that shows this part of its site.
@@ -189,7 +201,8 @@ pub async fn download(
 /// # Errors
 /// 500 when the engine fails.
 pub fn trace(engine: &Engine, labels: &Plane<i32>, shown: Rect) -> ApiResult<Vec<NewOutline>> {
-    let outlines = engine.trace_outlines(labels, offset(shown.y, shown.x)?).map_err(ApiError::internal)?;
+    let place = offset(shown.y, shown.x).map_err(ApiError::internal)?;
+    let outlines = engine.trace_outlines(labels, place).map_err(ApiError::internal)?;
     let edge = |value: usize| i32::try_from(value).map_err(ApiError::internal);
     let (bottom, right) = (edge(shown.y + shown.size.height)?, edge(shown.x + shown.size.width)?);
     let (top, left) = (edge(shown.y)?, edge(shown.x)?);
@@ -211,9 +224,8 @@ pub fn trace(engine: &Engine, labels: &Plane<i32>, shown: Rect) -> ApiResult<Vec
     Ok(traced)
 }
 
-fn offset(y: usize, x: usize) -> ApiResult<MapOffset> {
-    let pixels = |value: usize| i32::try_from(value).map_err(ApiError::internal);
-    Ok(MapOffset { y: pixels(y)?, x: pixels(x)? })
+fn offset(y: usize, x: usize) -> Result<MapOffset, TryFromIntError> {
+    Ok(MapOffset { y: y.try_into()?, x: x.try_into()? })
 }
 
 async fn find_frame(tx: &mut Tx, experiment: i64, plane: &PlaneOfSite, aligned: bool) -> ApiResult<Frame> {

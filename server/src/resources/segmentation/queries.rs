@@ -6,6 +6,28 @@ use super::NewOutline;
 use super::outline::{self, Bounds, OutlineError};
 use crate::store::{Result, StoreError, Tx, execute, fetch_all, fetch_one};
 
+/// Delete from a table what is about time points of sites that an acquisition ($1) shows and no other does.
+macro_rules! delete_of_time_points {
+    ($table:literal) => {
+        concat!(
+            "delete from ",
+            $table,
+            " where id in (
+             select shown.id
+             from (select distinct site_id, tpoint from channel_images where acquisition_id = $1) as planes
+             join ",
+            $table,
+            " as shown on shown.site_id = planes.site_id and shown.tpoint = planes.tpoint
+             where not exists (
+                 select 1
+                 from channel_images
+                 where channel_images.site_id = planes.site_id
+                     and channel_images.tpoint = planes.tpoint
+                     and channel_images.acquisition_id <> $1))"
+        )
+    };
+}
+
 /// An outline as stored.
 #[derive(Debug, Clone)]
 pub struct StoredOutline {
@@ -169,6 +191,70 @@ pub async fn delete_unshown(tx: &mut Tx, objects: i64, site: i64) -> Result<()> 
     Ok(())
 }
 
+/// Delete what was found in the images of an acquisition alone, which is about to be deleted: the shapes in planes of
+/// sites that no other acquisition shows, and what is known of objects at time points of sites that none shows.
+pub async fn delete_of_acquisition(tx: &mut Tx, experiment: i64, acquisition: i64) -> Result<()> {
+    execute!(
+        tx,
+        "delete from segmentations
+         where id in (
+             select segmentations.id
+             from (select distinct site_id, tpoint, zplane from channel_images where acquisition_id = $1) as planes
+             join mapobject_types on mapobject_types.experiment_id = $2
+             join segmentation_layers on segmentation_layers.mapobject_type_id = mapobject_types.id
+                 and segmentation_layers.tpoint = planes.tpoint
+                 and segmentation_layers.zplane = planes.zplane
+             join segmentations on segmentations.segmentation_layer_id = segmentation_layers.id
+                 and segmentations.site_id = planes.site_id
+             where not exists (
+                 select 1
+                 from channel_images
+                 where channel_images.site_id = planes.site_id
+                     and channel_images.tpoint = planes.tpoint
+                     and channel_images.zplane = planes.zplane
+                     and channel_images.acquisition_id <> $1))",
+        acquisition,
+        experiment
+    )?;
+    execute!(
+        tx,
+        "delete from mapobjects
+         where site_id in (select site_id from channel_images where acquisition_id = $1)
+             and label is not null
+             and not exists (select 1 from segmentations where segmentations.mapobject_id = mapobjects.id)",
+        acquisition
+    )?;
+    execute!(tx, delete_of_time_points!("feature_rows"), acquisition)?;
+    execute!(tx, delete_of_time_points!("label_values"), acquisition)?;
+    Ok(())
+}
+
+/// Delete the layers of an experiment at a time point and focal plane, if no image is there and they show nothing.
+pub async fn delete_empty_layers(tx: &mut Tx, experiment: i64, tpoint: i64, zplane: i64) -> Result<()> {
+    execute!(
+        tx,
+        "delete from segmentation_layers
+         where mapobject_type_id in (select id from mapobject_types where experiment_id = $1)
+             and tpoint = $2
+             and zplane = $3
+             and not exists (
+                 select 1
+                 from segmentations
+                 where segmentations.segmentation_layer_id = segmentation_layers.id)
+             and not exists (
+                 select 1
+                 from channels
+                 join channel_images on channel_images.channel_id = channels.id
+                 where channels.experiment_id = $1
+                     and channel_images.tpoint = $2
+                     and channel_images.zplane = $3)",
+        experiment,
+        tpoint,
+        zplane
+    )?;
+    Ok(())
+}
+
 /// The outlines that a site has in a layer, by id of the object; without those of which only the position is known.
 pub async fn outlines_of_site(tx: &mut Tx, layer: i64, site: i64) -> Result<Vec<StoredOutline>> {
     let rows = fetch_all!(
@@ -185,4 +271,45 @@ pub async fn outlines_of_site(tx: &mut Tx, layer: i64, site: i64) -> Result<Vec<
         site
     )?;
     rows.into_iter().map(StoredOutline::try_from).collect()
+}
+
+/// What a site has in a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct SegmentedSite {
+    /// Row id of the type of the objects.
+    pub mapobject_type_id: i64,
+    /// Row id of the layer.
+    pub segmentation_layer_id: i64,
+    /// Time point of the layer; null where it shows all of them.
+    pub tpoint: Option<i64>,
+    /// Focal plane of the layer; null where it shows all of them.
+    pub zplane: Option<i64>,
+    /// Row id of the site.
+    pub site_id: i64,
+    /// Number of objects.
+    pub objects: i64,
+}
+
+/// The sites of an experiment that have objects in its layers, by layer and site, counting segmentations up to the id
+/// `newest`.
+pub async fn segmented_sites(tx: &mut Tx, experiment: i64, newest: i64) -> Result<Vec<SegmentedSite>> {
+    fetch_all!(
+        tx,
+        SegmentedSite,
+        "select mapobject_type_id, segmentation_layer_id, tpoint, zplane, site_id, count(*) as objects
+         from mapobject_types
+         join segmentation_layers on segmentation_layers.mapobject_type_id = mapobject_types.id
+         join segmentations on segmentations.segmentation_layer_id = segmentation_layers.id
+         where experiment_id = $1 and segmentations.id <= $2
+         group by mapobject_type_id, segmentation_layer_id, tpoint, zplane, site_id
+         order by segmentation_layer_id, site_id",
+        experiment,
+        newest
+    )
+}
+
+/// The id of the newest segmentation; 0 without any.
+pub async fn newest(tx: &mut Tx) -> Result<i64> {
+    let (id,) = fetch_one!(tx, (i64,), "select coalesce(max(id), 0) from segmentations")?;
+    Ok(id)
 }

@@ -63,8 +63,8 @@ impl ShardedArray {
         let metadata: ArrayMetadataV3 =
             serde_json::from_slice(&bytes).map_err(|error| StorageError::corrupt(&path, error))?;
         let layout = Layout::of(&metadata).map_err(|problem| StorageError::corrupt(&path, problem))?;
-        let codecs =
-            Codecs::new(&metadata, &layout).map_err(|problem| StorageError::corrupt(&path, problem))?;
+        let codecs = Codecs::new(&metadata, layout.depth.into(), layout.shard);
+        let codecs = codecs.map_err(|problem| StorageError::corrupt(&path, problem))?;
         Ok(Self { directory, layout, codecs, indexes: Mutex::default() })
     }
 

@@ -16,7 +16,31 @@ use super::field::PlaneIndex;
 /// Offset and length of every chunk of a shard; `u64::MAX` twice means the chunk is absent.
 pub(super) type ShardIndex = Vec<[u64; 2]>;
 
-/// The geometry of an array, as far as it is one of ours.
+/// What the pixels of an array are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sample {
+    /// Grey values.
+    Grey(BitDepth),
+    /// Numbers of objects: 32 bits without a sign.
+    Label,
+}
+
+impl Sample {
+    pub(super) fn bytes(self) -> usize {
+        match self {
+            Self::Grey(depth) => depth.bytes(),
+            Self::Label => size_of::<u32>(),
+        }
+    }
+}
+
+impl From<BitDepth> for Sample {
+    fn from(depth: BitDepth) -> Self {
+        Self::Grey(depth)
+    }
+}
+
+/// The geometry of an array of grey values, as far as it is one of ours.
 pub(super) struct Layout {
     pub(super) depth: BitDepth,
     /// Lengths of the axes t, c and z; `None` for an array of axes (y, x).
@@ -77,7 +101,7 @@ pub(super) struct Codecs {
 }
 
 impl Codecs {
-    pub(super) fn new(metadata: &ArrayMetadataV3, layout: &Layout) -> Result<Self, String> {
+    pub(super) fn new(metadata: &ArrayMetadataV3, sample: Sample, shard: Size) -> Result<Self, String> {
         let [sharding] = metadata.codecs.as_slice() else {
             return Err("more than the sharding codec".into());
         };
@@ -91,13 +115,14 @@ impl Codecs {
         if configuration.index_location != ShardingIndexLocation::End {
             return Err("an index at the start of the shards".into());
         }
-        let (data_type, fill) = match layout.depth {
-            BitDepth::Eight => (data_type::uint8(), FillValue::from(0u8)),
-            BitDepth::Sixteen => (data_type::uint16(), FillValue::from(0u16)),
+        let (data_type, fill) = match sample {
+            Sample::Grey(BitDepth::Eight) => (data_type::uint8(), FillValue::from(0u8)),
+            Sample::Grey(BitDepth::Sixteen) => (data_type::uint16(), FillValue::from(0u16)),
+            Sample::Label => (data_type::uint32(), FillValue::from(0u32)),
         };
         let chain = |codecs| CodecChain::from_metadata(codecs).map_err(|error| error.to_string());
         let index = chain(&configuration.index_codecs)?;
-        let chunks = Size::new(layout.shard.height / INNER_CHUNK, layout.shard.width / INNER_CHUNK);
+        let chunks = Size::new(shard.height / INNER_CHUNK, shard.width / INNER_CHUNK);
         let mut index_shape = shape(rank, chunks)?;
         index_shape.extend(NonZeroU64::new(2));
         let index_bytes = match index.encoded_representation(&index_shape, &data_type::uint64(), &no_chunk())
@@ -108,10 +133,10 @@ impl Codecs {
         Ok(Self {
             data_type,
             fill,
-            shard_shape: shape(rank, layout.shard)?,
+            shard_shape: shape(rank, shard)?,
             outer: chain(&metadata.codecs)?,
             chunk_shape,
-            chunk_bytes: INNER_CHUNK * INNER_CHUNK * layout.depth.bytes(),
+            chunk_bytes: INNER_CHUNK * INNER_CHUNK * sample.bytes(),
             inner: chain(&configuration.codecs)?,
             index_shape,
             index_bytes,

@@ -11,7 +11,7 @@ use tm_engine::kernels::rescale::Limits;
 use zarrs::array::ArrayMetadataV3;
 
 use super::array::{INNER_CHUNK, ShardedArray};
-use super::codecs::{Codecs, Layout};
+use super::codecs::Codecs;
 use super::layer::{layer_shard_edge, multiscale, write_checked};
 use super::metadata;
 use crate::storage::error::{Result, StorageError};
@@ -118,7 +118,7 @@ pub fn encode_chunk(pixels: &GreyPlane) -> Result<Vec<u8>> {
 fn chunk_codecs(depth: BitDepth) -> Result<Codecs, String> {
     let document = metadata::array(depth, &[], CHUNK, CHUNK, &["y", "x"]);
     let document: ArrayMetadataV3 = serde_json::from_value(document).map_err(|error| error.to_string())?;
-    Codecs::new(&document, &Layout::of(&document)?)
+    Codecs::new(&document, depth.into(), CHUNK)
 }
 
 /// Level 0 of an exported layer: shards of 4096×4096, whose pixels are written block by block.

@@ -8,6 +8,7 @@ use tm_engine::image::{BitDepth, Size};
 
 use super::FORMAT_VERSION;
 use super::array::INNER_CHUNK;
+use super::codecs::Sample;
 use crate::storage::error::{Result, StorageError};
 
 /// A group with OME metadata; `ome` gets its version added.
@@ -26,34 +27,41 @@ pub(super) fn plain_group() -> Value {
 }
 
 /// A sharded array whose last two axes are y and x; `leading` are the lengths of the axes before them.
-pub(super) fn array(depth: BitDepth, leading: &[usize], size: Size, shard: Size, axes: &[&str]) -> Value {
+pub(super) fn array(
+    sample: impl Into<Sample>,
+    leading: &[usize],
+    size: Size,
+    shard: Size,
+    axes: &[&str],
+) -> Value {
+    let sample = sample.into();
     let with = |y: usize, x: usize| [leading, &[y, x]].concat();
     let one = |y: usize, x: usize| [vec![1; leading.len()], vec![y, x]].concat();
     let sharding = json!([{
         "name": "sharding_indexed",
         "configuration": {
             "chunk_shape": one(INNER_CHUNK, INNER_CHUNK),
-            "codecs": chunk_codecs(depth),
+            "codecs": chunk_codecs(sample),
             "index_codecs": [little_endian(), { "name": "crc32c" }],
             "index_location": "end",
         },
     }]);
-    array_of(depth, &with(size.height, size.width), &one(shard.height, shard.width), sharding, axes)
+    array_of(sample, &with(size.height, size.width), &one(shard.height, shard.width), sharding, axes)
 }
 
 /// An array of axes (y, x) without shards: every chunk is a file of its own, as it would be inside a shard.
 pub(super) fn array_of_chunks(depth: BitDepth, size: Size) -> Value {
     let chunk = [INNER_CHUNK, INNER_CHUNK];
-    array_of(depth, &[size.height, size.width], &chunk, chunk_codecs(depth), &["y", "x"])
+    array_of(depth.into(), &[size.height, size.width], &chunk, chunk_codecs(depth.into()), &["y", "x"])
 }
 
 /// An array whose absent chunks are 0.
-fn array_of(depth: BitDepth, shape: &[usize], chunk: &[usize], codecs: Value, axes: &[&str]) -> Value {
+fn array_of(sample: Sample, shape: &[usize], chunk: &[usize], codecs: Value, axes: &[&str]) -> Value {
     json!({
         "zarr_format": 3,
         "node_type": "array",
         "shape": shape,
-        "data_type": format!("uint{}", depth.bits()),
+        "data_type": format!("uint{}", 8 * sample.bytes()),
         "fill_value": 0,
         "chunk_grid": { "name": "regular", "configuration": { "chunk_shape": chunk } },
         "chunk_key_encoding": { "name": "default", "configuration": { "separator": "/" } },
@@ -64,11 +72,11 @@ fn array_of(depth: BitDepth, shape: &[usize], chunk: &[usize], codecs: Value, ax
 }
 
 /// The codecs between the pixels of a chunk and its bytes.
-fn chunk_codecs(depth: BitDepth) -> Value {
+fn chunk_codecs(sample: Sample) -> Value {
     json!([little_endian(), {
         "name": "blosc",
         "configuration": {
-            "cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": depth.bytes(), "blocksize": 0,
+            "cname": "lz4", "clevel": 5, "shuffle": "shuffle", "typesize": sample.bytes(), "blocksize": 0,
         },
     }])
 }

@@ -16,6 +16,14 @@
 //! alone. Shards are written whole, by rename, and never updated in part. Groups carry
 //! `tmserver: {format_version}`.
 //!
+//! A plate that is exported has label images of its objects below every field image (`labels`):
+//!
+//! ```text
+//!     0/labels/zarr.json                which types of objects there are
+//!     0/labels/<type>/zarr.json         label image: axes and pixel size of the field image
+//!     0/labels/<type>/0/zarr.json       array (t, 1, z, y, x) of uint32
+//! ```
+//!
 //! Full resolution of a layer is not stored. Where layers are served or exported it is beside the other levels, as
 //! level 0 (`full`).
 //!
@@ -28,6 +36,7 @@ mod codecs;
 mod field;
 mod full;
 mod keep;
+mod labels;
 mod layer;
 mod metadata;
 mod plate;
@@ -40,6 +49,7 @@ pub use full::{
     plate_document,
 };
 pub use keep::{field_directories, keep_fields};
+pub use labels::LabelImage;
 pub use layer::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, check_plate, create_plate, field_path};
 

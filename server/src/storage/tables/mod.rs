@@ -14,6 +14,7 @@
 //! Files lie on top of each other ([`TableStack`]): what a later one says of a cell counts. A cell that a file says
 //! nothing of is the NaN with the bits [`UNSAID`]; to other programs it is a NaN like any other.
 
+mod plain;
 mod reader;
 mod stack;
 mod writer;
@@ -23,6 +24,7 @@ use std::path::Path;
 
 use parquet::errors::ParquetError;
 
+pub use plain::{Cells, ColumnKind, PlainTable};
 pub use reader::TableReader;
 pub use stack::{Located, TableStack};
 pub use writer::{TableWriter, WrittenTable};
