@@ -433,7 +433,7 @@ async fn types_of_objects_are_made_once_listed_by_name_renamed_and_deleted_with_
     let plate = Plate::start(Database::Sqlite).await;
     let (owner, types) = (&plate.owner, format!("{}/mapobject_types", plate.experiment));
     plate.upload(0, 0, &special()).await;
-    let again = owner.post(&types, &json!({"name": " Cells "})).await;
+    let again = owner.post(&types, &json!({"name": "Cells"})).await;
     assert_eq!((again.id(), again.data()["layers"].as_array().unwrap().len()), (plate.objects.clone(), 1));
     let nuclei = owner.post(&types.replace("types", "type"), &json!({"name": "Ärger, \"Nuclei\"/2"})).await;
     let expected = json!({"id": "2", "name": "Ärger, \"Nuclei\"/2", "features": [], "layers": []});

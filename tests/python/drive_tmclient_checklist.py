@@ -37,6 +37,7 @@ PLATE, OTHER_PLATE = "plate #1?", "by command/2"
 ACQUISITION = "one, & only"
 CELLS = "Cells é"
 TOOLS = "planted"
+STAGES = ["image_conversion", "image_preprocessing", "pyramid_creation"]
 
 # Which check covers a public method of the library.
 METHODS = {
@@ -317,10 +318,11 @@ def descriptions(s: Session) -> None:
     client = s.client()
     first = client.download_workflow_description()
     equal(first["type"], "canonical", "type")
-    equal(column(first["stages"], "name"),
-          ["image_conversion", "image_preprocessing", "pyramid_creation", "image_analysis"], "stages")
+    equal(column(first["stages"], "name")[:3], STAGES, "stages")
     changed = json.loads(json.dumps(first))
-    changed["stages"][-1]["active"] = False
+    # Without pipelines, which have checks of their own.
+    for stage in changed["stages"]:
+        stage["active"] = stage["name"] in STAGES
     arguments = changed["stages"][0]["steps"][0]["batch_args"]
     (size,) = [argument for argument in arguments if argument["name"] == "batch_size"]
     equal((size["value"], size["default"]), (100, 100), "default")
@@ -367,8 +369,8 @@ def workflow(s: Session) -> None:
     status = ended(client)
     top = {"name": EXPERIMENT, "type": "Workflow", "exitcode": 0, "percent_done": 100, "done": True, "failed": False}
     equal({key: status[key] for key in top}, top, "status")
-    equal(column(status["subtasks"], "name"), ["image_conversion", "image_preprocessing", "pyramid_creation"], "stages")
-    equal(client.get_workflow_status(depth=0)["subtasks"], [None] * 3, "depth 0")
+    equal(column(status["subtasks"], "name"), STAGES, "stages")
+    equal(client.get_workflow_status(depth=0)["subtasks"], [None] * len(STAGES), "depth 0")
 
     s.run("workflow resubmit", "-s", "image_preprocessing")
     again = ended(client)

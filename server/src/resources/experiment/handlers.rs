@@ -231,7 +231,7 @@ pub async fn rename_experiment(
     let name = check_name("name", &body.name)?;
     let id = authorize(&app, &user, &id, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
-    queries::rename(&mut tx, id, &name, app.environment.now()).await.map_err(|error| {
+    queries::rename(&mut tx, id, name, app.environment.now()).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the owner has an experiment named \"{name}\" already"))
     })?;
     tx.commit().await?;

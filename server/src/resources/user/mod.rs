@@ -66,9 +66,9 @@ pub async fn add(
     email: &str,
     password: &str,
 ) -> Result<i64, UserError> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-        return Err(UserError::Invalid("a user name has 1 to 100 printable characters".to_owned()));
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) || name.trim() != name {
+        let message = "a user name has 1 to 100 printable characters, and no space at its ends";
+        return Err(UserError::Invalid(message.to_owned()));
     }
     if !email.contains('@') {
         return Err(UserError::Invalid(format!("\"{email}\" is not an e-mail address")));
