@@ -24,7 +24,14 @@ pub struct Metrics {
 #[derive(Debug, Default)]
 struct Counted {
     requests: BTreeMap<Kind, Latencies>,
-    uploads: BTreeMap<&'static str, u64>,
+    uploads: BTreeMap<&'static str, Uploads>,
+}
+
+/// Uploads that ended in the same way.
+#[derive(Debug, Clone, Copy, Default)]
+struct Uploads {
+    number: u64,
+    bytes: u64,
 }
 
 /// How long requests of one kind took until their answer began.
@@ -48,10 +55,12 @@ impl Metrics {
         }
     }
 
-    /// An upload ended with this outcome.
-    pub fn uploaded(&self, outcome: &'static str) {
+    /// An upload ended with this outcome after so many bytes of its file.
+    pub fn uploaded(&self, outcome: &'static str, bytes: u64) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
-        *counted.uploads.entry(outcome).or_default() += 1;
+        let uploads = counted.uploads.entry(outcome).or_default();
+        uploads.number += 1;
+        uploads.bytes += bytes;
     }
 
     /// Write down what was counted.
@@ -72,8 +81,12 @@ impl Metrics {
             page.sample("_count", &labels, latencies.number);
         }
         page.family("tmserver_uploads_total", "counter", "Uploads by how they ended.");
-        for (outcome, number) in &counted.uploads {
-            page.sample("", &[("outcome", outcome)], number);
+        for (outcome, uploads) in &counted.uploads {
+            page.sample("", &[("outcome", outcome)], uploads.number);
+        }
+        page.family("tmserver_upload_bytes_total", "counter", "Bytes of files that came with uploads.");
+        for (outcome, uploads) in &counted.uploads {
+            page.sample("", &[("outcome", outcome)], uploads.bytes);
         }
     }
 }

@@ -48,6 +48,7 @@ use crate::resources::zarr::handlers as zarr;
         health::get_metrics,
         user::log_in,
         user::get_me,
+        user::change_password,
         user::revoke_tokens,
         experiment::list_workflow_types,
         experiment::list_microscope_types,
@@ -131,7 +132,7 @@ use crate::resources::zarr::handlers as zarr;
     ),
     tags(
         (name = "server", description = "Whether the server is well, and its figures; without a token"),
-        (name = "users", description = "Logging in, who one is, and ending one's sessions"),
+        (name = "users", description = "Logging in, who one is, one's password, and ending one's sessions"),
         (name = "types", description = "What to choose from when an experiment is created"),
         (name = "experiments", description = "The plates of one study, how they were imaged and are processed"),
         (name = "shares", description = "Who may use an experiment beside its owner"),

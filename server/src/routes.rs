@@ -32,7 +32,7 @@ use crate::resources::well::handlers as well;
 use crate::resources::workflow::handlers as workflow;
 use crate::resources::zarr::handlers as zarr;
 
-/// Largest body of a login: anybody may send one.
+/// Largest body of a login, and of a change of password: anybody may send one.
 const LOGIN_BYTES: usize = 16 << 10;
 
 /// Every method and path of the API, one line each.
@@ -46,6 +46,7 @@ fn table() -> RouteTable {
         .get("/api/docs", docs)
         .post("/auth", user::log_in.layer(DefaultBodyLimit::max(LOGIN_BYTES)))
         .get("/api/users/me", user::get_me)
+        .put("/api/users/me/password", user::change_password.layer(DefaultBodyLimit::max(LOGIN_BYTES)))
         .delete("/api/tokens", user::revoke_tokens)
         .get("/api/workflow_types", experiment::list_workflow_types)
         .get("/api/microscope_types", experiment::list_microscope_types)

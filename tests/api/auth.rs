@@ -20,6 +20,8 @@ tm_tests::on_each_database![
     a_token_of_a_user_who_is_gone_is_rejected_with_401,
     a_revoked_token_is_rejected_with_401_and_the_next_login_counts,
     a_changed_password_ends_all_sessions,
+    who_knows_the_password_changes_it_and_goes_on_with_a_new_token,
+    a_password_is_not_changed_without_the_present_one_or_to_a_short_one,
     a_header_that_is_no_token_is_rejected_with_401,
 ];
 
@@ -127,6 +129,54 @@ async fn a_changed_password_ends_all_sessions(database: Database) {
     user::set_password(&app.app.environment, OWNER, "another password").await.unwrap();
     old.get("/api/experiments").await.fails(401, "NotAuthorizedError");
     assert_eq!(logged_in(&app, "another password").await.get("/api/experiments").await.status, 200);
+}
+
+const PASSWORD_PATH: &str = "/api/users/me/password";
+
+async fn who_knows_the_password_changes_it_and_goes_on_with_a_new_token(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let (old, other) = (logged_in(&app, PASSWORD).await, logged_in(&app, PASSWORD).await);
+    let of_reader = app.client(READER).await;
+    let body = json!({"old_password": PASSWORD, "new_password": "another password"});
+    let request = old.request(reqwest::Method::PUT, PASSWORD_PATH).json(&body);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status().as_u16(), 200);
+    let cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+    let answer: serde_json::Value = response.json().await.unwrap();
+    let token = answer["access_token"].as_str().unwrap();
+    assert!(cookie.contains(token) && cookie.contains("HttpOnly"), "{cookie}");
+    for ended in [&old, &other] {
+        ended.get("/api/experiments").await.fails(401, "NotAuthorizedError");
+    }
+    let me = app.anonymous().with_token(token).get("/api/users/me").await;
+    assert_eq!(me.data()["name"], json!(OWNER));
+    assert_eq!(of_reader.get("/api/experiments").await.status, 200);
+    let before = json!({"username": OWNER, "password": PASSWORD});
+    app.anonymous().post("/auth", &before).await.fails(401, "NotAuthorizedError");
+    assert_eq!(logged_in(&app, "another password").await.get("/api/experiments").await.status, 200);
+    assert_eq!(
+        app.anonymous().logged_in(READER, PASSWORD).await.unwrap().get("/api/tools").await.status,
+        200
+    );
+}
+
+async fn a_password_is_not_changed_without_the_present_one_or_to_a_short_one(database: Database) {
+    let app = TestApp::start_on(database).await;
+    let client = logged_in(&app, PASSWORD).await;
+    let change = async |old: &str, new: &str| {
+        client.put(PASSWORD_PATH, &json!({"old_password": old, "new_password": new})).await
+    };
+    let message = change("wrong wrong", "another password").await.fails(403, "ForbiddenError");
+    assert!(message.contains("`old_password`"), "{message}");
+    // What cannot be is said before the present password is looked at.
+    for old in [PASSWORD, "wrong wrong"] {
+        let message = change(old, "seven77").await.fails(400, "MalformedRequestError");
+        assert!(message.contains("`new_password`") && message.contains("8 characters"), "{message}");
+    }
+    let message = client.put(PASSWORD_PATH, &json!({"old_password": PASSWORD})).await;
+    assert!(message.fails(400, "MissingPUTParameterError").contains("new_password"));
+    assert_eq!(client.get("/api/experiments").await.status, 200, "no token is revoked");
+    assert_eq!(logged_in(&app, PASSWORD).await.get("/api/experiments").await.status, 200);
 }
 
 /// A client of [`OWNER`] with the token of a login.

@@ -4,6 +4,7 @@ use reqwest::header::HeaderMap;
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use tm_server::config::CorsOrigins;
+use tm_server::resources::viewer;
 use tm_tests::app::{Client, OWNER, TestApp};
 
 const VIEWER: &str = "https://viewer.example.org";
@@ -102,6 +103,19 @@ async fn long_json_is_compressed_for_those_who_take_it_so() {
         let answer = send(&owner, Method::GET, path, &[("Accept-Encoding", refused)]).await;
         assert_eq!(header(answer.headers(), "content-encoding"), None, "{refused}");
         assert_eq!(answer.bytes().await.unwrap(), plain);
+    }
+}
+
+#[tokio::test]
+async fn the_files_of_the_viewer_are_compressed_too() {
+    let app = TestApp::start().await;
+    for file in viewer::ALL {
+        let path = format!("/viewer/{}", file.name);
+        let packed = send(&app.anonymous(), Method::GET, &path, &[("Accept-Encoding", "gzip")]).await;
+        let is_long = file.text.len() > 1024;
+        assert_eq!(header(packed.headers(), "content-encoding"), is_long.then_some("gzip"), "{path}");
+        let packed = packed.bytes().await.unwrap();
+        assert_eq!(packed.len() < file.text.len() * 2 / 3, is_long, "{path}");
     }
 }
 

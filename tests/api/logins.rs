@@ -77,6 +77,24 @@ async fn a_refused_attempt_says_so_in_the_envelope_and_counts_for_nothing() {
 }
 
 #[tokio::test]
+async fn wrong_present_passwords_count_like_failed_logins() {
+    let app = TestApp::start_with(|config| config.login_attempts = 2).await;
+    let owner = app.client(OWNER).await;
+    let change = async |old: &str| {
+        let body = json!({"old_password": old, "new_password": "another password"});
+        owner.put("/api/users/me/password", &body).await
+    };
+    for _ in 0..2 {
+        change("wrong wrong").await.fails(403, "ForbiddenError");
+    }
+    change(PASSWORD).await.fails(429, "TooManyRequestsError");
+    let login = json!({"username": OWNER, "password": PASSWORD});
+    app.anonymous().post("/auth", &login).await.fails(429, "TooManyRequestsError");
+    app.clock.advance(Duration::from_secs(1));
+    assert_eq!(change(PASSWORD).await.status, 200);
+}
+
+#[tokio::test]
 async fn switched_off_nobody_waits() {
     let app = TestApp::start_with(|config| config.login_attempts = 0).await;
     for _ in 0..12 {

@@ -23,6 +23,7 @@ mod limits;
 mod linking;
 mod logins;
 mod matrix;
+mod names;
 mod pages;
 mod plates;
 mod promises;

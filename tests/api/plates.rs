@@ -18,13 +18,13 @@ async fn a_plate_is_created_empty_and_waiting(database: Database) {
     let owner = app.client(OWNER).await;
     let created = owner.post(&plates, &json!({"name": " p1 ", "description": "first"})).await;
     let expected = json!({
-        "id": created.id(), "name": "p1", "description": "first", "acquisitions": [], "status": "WAITING",
+        "id": created.id(), "name": " p1 ", "description": "first", "acquisitions": [], "status": "WAITING",
     });
     assert_eq!(created.data(), &expected);
     assert_eq!(owner.get(&format!("{plates}/{}", created.id())).await.data(), &expected);
     let second = owner.post(&plates, &json!({"name": "p0", "description": null})).await;
     assert_eq!(second.data()["description"], json!(""));
-    assert_eq!(owner.get(&plates).await.all("name"), ["p1", "p0"]);
+    assert_eq!(owner.get(&plates).await.all("name"), [" p1 ", "p0"]);
 }
 
 async fn plates_are_filtered_by_exact_name(database: Database) {

@@ -8,6 +8,7 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::json;
 use tm_server::config::Settings;
+use tm_server::http::FileName;
 use tm_server::resources::experiment::sharing;
 use tm_tests::app::{OWNER, READER, TestApp};
 
@@ -247,10 +248,14 @@ fn the_well_known_key_is_refused() {
 
 #[test]
 fn a_file_name_in_a_header_is_plain() {
-    let value = tm_server::http::attachment("a \"b\"; filename=\"/etc/passwd\"\r\nSet-Cookie: x.png");
-    let text = value.to_str().unwrap();
-    let name = text.strip_prefix("attachment; filename=").unwrap();
-    assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "_-.".contains(c)), "{name}");
+    let evil = "a \"b\"; filename=\"/etc/passwd\"\r\nSet-Cookie: x.png".to_owned();
+    let value = tm_server::http::attachment(&FileName { plain: evil.clone(), full: evil });
+    let names = value.to_str().unwrap().strip_prefix("attachment; filename=").unwrap();
+    let (plain, full) = names.split_once("; filename*=UTF-8''").unwrap();
+    for (name, allowed) in [(plain, "_-."), (full, "_-.%")] {
+        assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || allowed.contains(c)), "{name}");
+    }
+    assert!(full.starts_with("a%20%22b%22%3B%20filename%3D%22_etc_passwd%22%0D%0ASet"), "{full}");
 }
 
 #[tokio::test]

@@ -52,8 +52,8 @@ async fn figures_tell_what_was_asked_and_done(database: Database) {
     let (experiment, acquisition) = app.acquisition().await;
     let owner = app.client(OWNER).await;
     owner.register(&acquisition, &["a.mlf"]).await.data();
-    owner.upload(&acquisition, "other.mlf", "a").await.says("non-registered file: skipped");
-    owner.upload(&acquisition, "a.mlf", "a").await.says("ok");
+    owner.upload(&acquisition, "other.mlf", "12345678").await.says("non-registered file: skipped");
+    owner.upload(&acquisition, "a.mlf", "12345").await.says("ok");
     for _ in 0..3 {
         owner.get(&format!("{experiment}/plates/99")).await.fails(404, "ResourceNotFoundError");
     }
@@ -83,6 +83,8 @@ async fn figures_tell_what_was_asked_and_done(database: Database) {
     assert_eq!(figure(&figures, &format!("{requests}{{method=\"GET\",route=\"none\",status=\"404\"}}")), 1.0);
     assert_eq!(figure(&figures, "tmserver_uploads_total{outcome=\"stored\"}"), 1.0);
     assert_eq!(figure(&figures, "tmserver_uploads_total{outcome=\"skipped\"}"), 1.0);
+    assert_eq!(figure(&figures, "tmserver_upload_bytes_total{outcome=\"stored\"}"), 5.0);
+    assert_eq!(figure(&figures, "tmserver_upload_bytes_total{outcome=\"skipped\"}"), 8.0);
     assert_eq!(figure(&figures, "tmserver_jobs{state=\"NEW\"}"), 2.0);
     assert_eq!(figure(&figures, "tmserver_jobs{state=\"RUNNING\"}"), 1.0);
     assert_eq!(figure(&figures, "tmserver_tiles_total{source=\"rendered\"}"), 0.0);

@@ -226,3 +226,37 @@ async fn a_large_shard_is_sent_without_being_held_in_memory() {
         assert!(after.saturating_sub(before) < LENGTH / 8, "{before} bytes before, {after} at most");
     }
 }
+
+#[tokio::test]
+async fn names_of_every_kind_are_in_the_documents_of_an_export() {
+    const EXPERIMENT: &str = "a/b, \"c\" #1? caf\u{e9}";
+    const PLATE: &str = "p%2F1, \"e\u{301}\" #?";
+    const CHANNEL: &str = "x/y & 100 % \u{65e5}";
+    let directory = TempDir::new().unwrap();
+    let program = Program::new(directory.path());
+    program.run_with_input(&["user", "add", "ann", "--password-stdin"], &format!("{PASSWORD}\n")).succeeds();
+    PlateFiles::new("kept").grid(1, 2).size(40, 56).write(&directory.path().join("plate")).unwrap();
+    let process =
+        ["process", "--microscope", "cellvoyager", "--experiment", EXPERIMENT, "--plate", PLATE, "plate"];
+    program.run(&process).succeeds();
+    let server = program.serve();
+    let client = Client::of(&server.base).logged_in("ann", PASSWORD).await.unwrap();
+    client.put("/api/experiments/1/channels/1", &json!({"name": CHANNEL})).await.says("ok");
+
+    for (number, experiment) in [EXPERIMENT.to_owned(), format!("ann/{EXPERIMENT}")].iter().enumerate() {
+        let target = format!("out {number}");
+        let exported = program.run(&["export", experiment, &target]);
+        assert!(exported.succeeds().contains("1 plates with 2 channel images and 1 layers"), "{exported:?}");
+        let export = directory.path().join(&target);
+        let only = |kind: &str| {
+            let found = names(&export.join(kind));
+            assert_eq!(found.len(), 1, "{found:?}");
+            let plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+            assert!(found[0].chars().all(plain) && found[0].ends_with(".ome.zarr"), "{found:?}");
+            let document = fs::read(export.join(kind).join(&found[0]).join("zarr.json")).unwrap();
+            serde_json::from_slice::<Value>(&document).unwrap()["attributes"]["ome"].clone()
+        };
+        assert_eq!(only("plates")["plate"]["name"], PLATE);
+        assert_eq!(only("layers")["omero"]["channels"][0]["label"], CHANNEL);
+    }
+}

@@ -1,7 +1,9 @@
 //! The Python client tmclient 0.3.3, command line and library, from upload to download.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
 use tempfile::TempDir;
 use tm_tests::app::{OWNER, PASSWORD, TestApp};
 use tm_tests::cellvoyager::PlateFiles;
@@ -14,6 +16,7 @@ tm_tests::on_each_database![
     tmclient_takes_a_made_up_plate_from_upload_to_download,
     tmclient_gets_the_values_of_features_that_it_sent,
     tmclient_gets_the_projects_of_image_analysis_that_it_sent,
+    every_method_and_command_of_tmclient_is_answered_by_value,
 ];
 
 /// Real acquisitions, beside the project where they are present.
@@ -108,4 +111,63 @@ async fn tmclient_gets_the_projects_of_image_analysis_that_it_sent(database: Dat
     .await
     .unwrap();
     assert!(succeeded && printed.contains("OK: 2 projects"), "{printed}");
+}
+
+/// An experiment `planted` with a result of a tool, and the jobs of two with what one of them wrote: no tool makes any
+/// yet.
+async fn plant_tools(app: &TestApp) {
+    let owner = app.client(OWNER).await;
+    let experiment = app.experiment().await;
+    owner.put(&experiment, &json!({"name": "planted"})).await.says("ok");
+    owner.post(&format!("{experiment}/mapobject_types"), &json!({"name": "Cells"})).await.id();
+    for (submission, tool, exit_code) in [(1, "Clustering", 0), (2, "Heatmap", 1)] {
+        app.sql(
+            "insert into submissions (experiment_id, user_id, program, description, created_at)
+             values (1, 1, 'tool', '{}', 1500000000000000)",
+        )
+        .await;
+        app.sql(&format!(
+            "insert into tasks (submission_id, name, type, state, exitcode, job, created_at, updated_at)
+             values ({submission}, 'tool_{tool}', 'ToolJob', 'TERMINATED', {exit_code}, '{{}}', 0, 0)"
+        ))
+        .await;
+    }
+    app.sql(
+        "insert into tool_results (mapobject_type_id, submission_id, name, tool_name, type, attributes, version,
+             created_at)
+         values (1, 1, 'Clustering-1', 'Clustering', 'ScalarToolResult', '{\"unique_labels\": [0, 1]}', 0, 0)",
+    )
+    .await;
+    for (stream, text) in [("out", "warmed up\n"), ("err", "no such feature\n")] {
+        let log = app.app.environment.data.log(1, 2, stream);
+        fs::create_dir_all(log.parent().unwrap()).unwrap();
+        fs::write(log, text).unwrap();
+    }
+}
+
+async fn every_method_and_command_of_tmclient_is_answered_by_value(database: Database) {
+    let Some(python) = python::interpreter() else { return };
+    let root = TempDir::new().unwrap();
+    let directory = root.path().canonicalize().unwrap().join("linked");
+    PlateFiles::new("made-up")
+        .wells(&["B03", "D05"])
+        .grid(1, 2)
+        .channels(2)
+        .z_planes(2)
+        .size(40, 56)
+        .with_foreign_files()
+        .write(&directory)
+        .unwrap();
+    let roots = vec![directory.parent().unwrap().to_owned()];
+    let app = TestApp::start_on_with(database, |config| config.import_roots = roots).await;
+    plant_tools(&app).await;
+    let base = app.base.clone();
+    // In a thread of its own: the server answers meanwhile.
+    let (succeeded, printed) = tokio::task::spawn_blocking(move || {
+        let [base, user, password] = [&base, OWNER, PASSWORD].map(Path::new);
+        python::run(&python, "drive_tmclient_checklist.py", &[base, user, password, &directory, &directory])
+    })
+    .await
+    .unwrap();
+    assert!(succeeded && printed.contains("OK: 46 methods, 39 commands"), "{printed}");
 }

@@ -131,7 +131,7 @@ impl<'a> Objects<'a> {
 /// A table as sent: lines of fields, the head line first.
 pub type Lines = Vec<Vec<String>>;
 
-/// Fetch a table; also the name of its file.
+/// Fetch a table; also the name of its file for every program.
 ///
 /// # Panics
 /// When it is refused, or is not as tables are.
@@ -139,7 +139,9 @@ pub async fn table(client: &Client, path: &str) -> (Lines, String) {
     let response = client.request(Method::GET, path).send().await.unwrap();
     let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
     assert!(header("content-type").starts_with("text/csv"), "{path}");
-    let name = header("content-disposition").strip_prefix("attachment; filename=").unwrap().to_owned();
+    let disposition = header("content-disposition");
+    let name = disposition.strip_prefix("attachment; filename=").unwrap();
+    let name = name.split(';').next().unwrap().to_owned();
     assert_eq!(response.status().as_u16(), 200, "{path}");
     (lines(&response.text().await.unwrap()), name)
 }

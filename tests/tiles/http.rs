@@ -212,7 +212,8 @@ async fn a_channel_image_is_a_png_of_the_stored_depth() {
         assert_eq!(response.headers()[CONTENT_TYPE], "image/png");
         assert_eq!(
             response.headers()[CONTENT_DISPOSITION],
-            "attachment; filename=made_up_plate_1_B03_y000_x001_z000_t000_DAPI.png"
+            "attachment; filename=made_up_plate_1_B03_y000_x001_z000_t000_DAPI.png; \
+             filename*=UTF-8''made%20up_plate%201_B03_y000_x001_z000_t000_DAPI.png"
         );
         let site = map.sites.iter().find(|site| (site.y, site.x) == (0, 1)).unwrap();
         let GreyPlane::U16(expected) = &site.pixels else { panic!("16 bits were made") };

@@ -81,6 +81,24 @@ async fn plates_and_complete_layers_are_listed_with_their_urls() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chunk_that_is_asked_for_twice_is_rendered_once_and_kept() {
+    let map = start().await;
+    let figure = async |source: &str| {
+        let figures =
+            reqwest::get(format!("http://{}/metrics", map.address())).await.unwrap().text().await.unwrap();
+        let line = format!("tmserver_tiles_total{{source=\"{source}\"}} ");
+        figures.lines().find_map(|found| found.strip_prefix(&line)).expect(&figures).parse::<u64>().unwrap()
+    };
+    let figures = async || (figure("rendered").await, figure("cache").await, figure("black").await);
+    let before = figures().await;
+    let chunk = format!("zarr/layers/{}.ome.zarr/0/c/0/0", map.layer);
+    let first = bytes(map.get(&chunk).await).await;
+    assert_eq!(figures().await, (before.0 + 1, before.1, before.2));
+    assert!(bytes(map.get(&chunk).await).await == first);
+    assert_eq!(figures().await, (before.0 + 1, before.1 + 1, before.2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn documents_follow_new_names_and_describe_their_arrays() {
     let map = start().await;
     map.execute("update plates set name = 'other'").await;

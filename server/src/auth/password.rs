@@ -17,27 +17,29 @@ const WAITING: usize = 256;
 #[error("too many logins at once; try again in a moment")]
 pub struct TooManyLogins;
 
-/// A password to check, and where to say whether it was right.
-struct Check {
-    password: String,
-    stored: String,
-    answer: oneshot::Sender<bool>,
+/// What to do with a password, and where to say what came of it.
+enum Work {
+    Check { password: String, stored: String, answer: oneshot::Sender<bool> },
+    Hash { password: String, answer: oneshot::Sender<Result<String, String>> },
 }
 
-/// One thread checks all passwords, one after the other: a check takes 19 MB, which the allocator keeps for
+/// One thread works on all passwords, one after the other: each takes 19 MB, which the allocator keeps for
 /// every thread that ever did one, and logins must not take the cores from everything else.
-static CHECKER: LazyLock<SyncSender<Check>> = LazyLock::new(|| {
-    let (sender, checks) = mpsc::sync_channel::<Check>(WAITING);
+static WORKER: LazyLock<SyncSender<Work>> = LazyLock::new(|| {
+    let (sender, work) = mpsc::sync_channel::<Work>(WAITING);
     thread::spawn(move || {
-        for Check { password, stored, answer } in checks {
+        for work in work {
             // Whoever asked may have gone away.
-            let _ = answer.send(verify(&password, &stored));
+            match work {
+                Work::Check { password, stored, answer } => drop(answer.send(verify(&password, &stored))),
+                Work::Hash { password, answer } => drop(answer.send(hash(&password))),
+            }
         }
     });
     sender
 });
 
-/// A hash to store, in PHC format, with a fresh salt.
+/// A hash to store, in PHC format, with a fresh salt. For async threads there is [`hashed`].
 ///
 /// # Errors
 /// The reason, when the password cannot be hashed (it is too long).
@@ -48,13 +50,23 @@ pub fn hash(password: &str) -> Result<String, String> {
         .map_err(|error| error.to_string())
 }
 
+/// A hash to store, made beside the async threads.
+///
+/// # Errors
+/// [`TooManyLogins`] when too many wait already, and the reason when the password cannot be hashed.
+pub async fn hashed(password: String) -> Result<Result<String, String>, TooManyLogins> {
+    let (answer, answered) = oneshot::channel();
+    WORKER.try_send(Work::Hash { password, answer }).map_err(|_| TooManyLogins)?;
+    Ok(answered.await.unwrap_or_else(|_| Err("the password could not be hashed".to_owned())))
+}
+
 /// Whether the password belongs to a stored hash. A hash that cannot be read matches nothing.
 ///
 /// # Errors
 /// [`TooManyLogins`] when too many wait already.
 pub async fn matches(password: String, stored: String) -> Result<bool, TooManyLogins> {
     let (answer, answered) = oneshot::channel();
-    CHECKER.try_send(Check { password, stored, answer }).map_err(|_| TooManyLogins)?;
+    WORKER.try_send(Work::Check { password, stored, answer }).map_err(|_| TooManyLogins)?;
     // Without an answer nobody gets in.
     Ok(answered.await.unwrap_or(false))
 }

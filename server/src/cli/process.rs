@@ -26,7 +26,7 @@ use crate::resources::jterator as projects;
 use crate::resources::plate::{self, queries as plates};
 use crate::resources::user::queries as users;
 use crate::resources::workflow::queries;
-use crate::store::StoreError;
+use crate::store::{Page, StoreError};
 use crate::workflow::WorkflowType;
 use crate::workflow::description::WorkflowDescription;
 use crate::workflow::task::{Task, tree};
@@ -168,7 +168,7 @@ async fn experiment(
     description: Option<&WorkflowDescription>,
 ) -> anyhow::Result<Experiment> {
     let mut tx = app.environment.db.read().await?;
-    let known = experiments::list(&mut tx, owner, Some(&args.experiment)).await?;
+    let known = experiments::list(&mut tx, owner, Some(&args.experiment), Page::ALL).await?;
     drop(tx);
     if let Some(experiment) = known.into_iter().find(|experiment| experiment.user_id == owner) {
         if experiment.microscope_type != args.microscope {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{FromRequest, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
 use base64::Engine as _;
@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::Query;
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, ErrorKind};
 
@@ -26,6 +27,8 @@ pub trait RequestBody: DeserializeOwned {
     const REQUIRED: &'static [&'static str];
     /// Keys one of which must be present and not null, if there are any.
     const ONE_OF: &'static [&'static str] = &[];
+    /// Whether the required keys may come in the query string instead: only in a [`LargeBody`].
+    const MAY_COME_IN_QUERY: bool = false;
 }
 
 /// A JSON body that has all its required keys.
@@ -61,12 +64,17 @@ impl<T: RequestBody + Send + 'static> FromRequest<App> for LargeBody<T> {
 
     async fn from_request(request: Request, app: &App) -> ApiResult<Self> {
         let missing = missing_kind(&request);
-        let bytes = read(request, app.config.silence_timeout).await?;
+        let (mut parts, body) = request.into_parts();
+        let query = match T::MAY_COME_IN_QUERY {
+            true => Query::from_request_parts(&mut parts, app).await?,
+            false => Query::default(),
+        };
+        let bytes = read(Request::from_parts(parts, body), app.config.silence_timeout).await?;
         let parsed = app.environment.compute.interactive(move |_| {
             let mut json = serde_json::Deserializer::from_slice(&bytes);
             let Keys(present) = json.deserialize_any(KeysVisitor::<T>::new()).map_err(not_json)?;
             json.end().map_err(not_json)?;
-            check_keys::<T>(missing, |key| present.contains(&key))?;
+            check_keys::<T>(missing, |key| present.contains(&key) || query.text(key).is_some())?;
             serde_json::from_slice(&bytes).map(Self).map_err(does_not_fit)
         });
         parsed.await.map_err(ApiError::internal)?
@@ -139,6 +147,17 @@ pub fn plain_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
     if text.contains('\0') { Err(D::Error::custom("a text holds the character U+0000")) } else { Ok(text) }
 }
 
+/// The same for a text that may be absent.
+///
+/// # Errors
+/// For what is no such text.
+pub fn optional_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Text(#[serde(deserialize_with = "plain_text")] String);
+
+    Ok(Option::<Text>::deserialize(deserializer)?.map(|Text(text)| text))
+}
+
 /// Read a whole number, or one that is written as text.
 ///
 /// # Errors
@@ -167,6 +186,17 @@ pub fn integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Err
     }
 
     deserializer.deserialize_any(Integer)
+}
+
+/// The same for a number that may be absent.
+///
+/// # Errors
+/// For what is no such number.
+pub fn optional_integer<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<i64>, D::Error> {
+    #[derive(Deserialize)]
+    struct Integer(#[serde(deserialize_with = "integer")] i64);
+
+    Ok(Option::<Integer>::deserialize(deserializer)?.map(|Integer(number)| number))
 }
 
 /// Bytes that are sent as base64 text.

@@ -19,7 +19,15 @@ const REMEMBERED_FOR: Duration = Duration::from_secs(3600);
 /// Smaller answers are sent as they are.
 const WORTH_COMPRESSING_BYTES: u64 = 1024;
 /// What is compressed: text. Images are compressed already, and events must not wait for more of them.
-const COMPRESSED: &[&str] = &["application/json", "application/geo+json", "text/csv", "text/html"];
+const COMPRESSED: &[&str] = &[
+    "application/json",
+    "application/geo+json",
+    "text/csv",
+    "text/html",
+    "text/css",
+    "text/javascript",
+    "image/svg+xml",
+];
 
 /// The layer that tells browsers whether a page of another server may use the API, and answers when they ask
 /// beforehand. Only pages that are named may have credentials sent along.

@@ -38,13 +38,32 @@ pub fn revalidated(etag: &str) -> ApiResult<[(HeaderName, HeaderValue); 2]> {
     ])
 }
 
-/// `Content-Disposition: attachment` with a name of letters, digits, `_`, `-` and `.`; anything else in
-/// it becomes `_`.
-pub fn attachment(file_name: &str) -> HeaderValue {
-    let name: String = file_name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' })
-        .collect();
-    HeaderValue::from_str(&format!("attachment; filename={name}"))
+/// What to call a file that is downloaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileName {
+    /// For every program: letters, digits, `_`, `-` and `.` of ASCII.
+    pub plain: String,
+    /// The same with everything that the names in it have.
+    pub full: String,
+}
+
+/// `Content-Disposition: attachment` with both names (RFC 6266): `filename`, in which whatever is not plain becomes
+/// `_`, and where that is another one `filename*`, in which only what parts directories becomes `_`.
+pub fn attachment(name: &FileName) -> HeaderValue {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "_-.".contains(c) { c } else { '_' };
+    let plain: String = name.plain.chars().map(plain).collect();
+    let full = name.full.replace(['/', '\\'], "_");
+    let extended =
+        if full == plain { String::new() } else { format!("; filename*=UTF-8''{}", encoded(&full)) };
+    HeaderValue::from_str(&format!("attachment; filename={plain}{extended}"))
         .unwrap_or_else(|_| HeaderValue::from_static("attachment"))
+}
+
+/// A text as RFC 8187 wants it in a header: its bytes, those that mean something else as `%` and two digits.
+fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b if b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~".contains(&b) => char::from(b).to_string(),
+        b => format!("%{b:02X}"),
+    };
+    text.bytes().map(byte).collect()
 }

@@ -24,9 +24,11 @@ mod upload;
 
 pub use answer::{Data, Message, data, ok};
 pub use auth_user::{AuthUser, TileUser, token_cookie};
-pub use body::{Base64, JsonBody, LargeBody, RequestBody, integer, plain_text};
+pub use body::{
+    Base64, JsonBody, LargeBody, RequestBody, integer, optional_integer, optional_text, plain_text,
+};
 pub use browsers::{compression, cross_origin, fused, weakened};
-pub use conditional::{attachment, etag_of, not_modified, revalidated};
+pub use conditional::{FileName, attachment, etag_of, not_modified, revalidated};
 pub use connections::Connections;
 pub use content::{Content, Source};
 pub use detached::to_its_end;
@@ -36,7 +38,7 @@ pub use id::{emit_id, parse_id};
 pub use lanes::{Lane, Lanes};
 pub use leftover::read_leftover;
 pub use measured::measured;
-pub use page::Page;
+pub use page::page;
 pub use path::Path;
 pub use query::Query;
 pub use table::{Route, RouteTable};

@@ -27,6 +27,7 @@ pub struct FileUpload {
     gathered: Arc<AtomicU64>,
     declared: Option<u64>,
     skipped: u64,
+    received: u64,
 }
 
 impl FileUpload {
@@ -58,7 +59,7 @@ impl FileUpload {
         let parts = Multipart::from_request(request, &()).await.map_err(|_| {
             ApiError::malformed("the body must be multipart/form-data with a part named `file`")
         })?;
-        Ok(Self { parts, gathered, declared, skipped: 0 })
+        Ok(Self { parts, gathered, declared, skipped: 0, received: 0 })
     }
 
     /// Size of the whole body, if the client said it.
@@ -76,8 +77,13 @@ impl FileUpload {
         }
         let field = self.parts.next_field().await.map_err(broken)?;
         self.gathered.store(0, Ordering::Relaxed);
-        let (gathered, skipped) = (&*self.gathered, &mut self.skipped);
-        Ok(field.map(|field| Part { field, gathered, skipped }))
+        let Self { gathered, skipped, received, .. } = self;
+        Ok(field.map(|field| Part { field, gathered, skipped, received }))
+    }
+
+    /// How much of the file in it came so far.
+    pub fn received_bytes(&self) -> u64 {
+        self.received
     }
 }
 
@@ -94,6 +100,7 @@ pub struct Part<'a> {
     field: Field<'a>,
     gathered: &'a AtomicU64,
     skipped: &'a mut u64,
+    received: &'a mut u64,
 }
 
 impl<'a> Part<'a> {
@@ -127,10 +134,11 @@ impl<'a> Part<'a> {
 
     /// Its content.
     pub fn into_content(self) -> impl AsyncRead + Unpin + 'a {
-        let Self { field, gathered, .. } = self;
-        StreamReader::new(
-            field.map_err(io::Error::other).inspect_ok(|_| gathered.store(0, Ordering::Relaxed)),
-        )
+        let Self { field, gathered, received, .. } = self;
+        StreamReader::new(field.map_err(io::Error::other).inspect_ok(|chunk| {
+            gathered.store(0, Ordering::Relaxed);
+            *received = received.saturating_add(chunk.len() as u64);
+        }))
     }
 }
 

@@ -16,6 +16,7 @@ mod clock;
 mod error;
 mod identity;
 mod lock;
+mod page;
 mod snapshot;
 
 use std::path::Path;
@@ -33,6 +34,7 @@ use tokio::time::timeout;
 pub use clock::{Clock, SystemClock};
 pub use error::{Result, StoreError};
 pub use lock::DatabaseLock;
+pub use page::Page;
 
 /// How long to wait for a lock or a free place in the pool before giving up.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,6 +83,8 @@ impl Db {
             // In WAL mode a power cut may take back the last commits with `normal`; files are
             // removed after commits, so commits must last.
             .synchronous(SqliteSynchronous::Full)
+            // PostgreSQL's name for the order of text by its bytes, which no language decides.
+            .collation("C", str::cmp)
             .busy_timeout(PATIENCE);
         let migrator = sqlite_pool(1).connect_with(options.clone()).await?;
         sqlx::migrate!("../migrations/sqlite").run(&migrator).await.map_err(StoreError::Migration)?;

@@ -1,6 +1,7 @@
 //! Every route: who may use it, and what it is asked for.
 
 use serde_json::{Value, json};
+use tm_tests::app::PASSWORD;
 
 /// What a caller needs at least; later ones include the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -187,7 +188,7 @@ pub fn rows(new: &str) -> Vec<Row> {
         ("values", json!([[1.5]])),
     ];
     let no_site = ["well_pos_y", "well_pos_x", "tpoint"].map(|key| (key, json!("left")));
-    let login = json!({"username": "owner", "password": tm_tests::app::PASSWORD});
+    let login = json!({"username": "owner", "password": PASSWORD});
 
     vec![
         row("GET", "/", Nothing),
@@ -201,6 +202,14 @@ pub fn rows(new: &str) -> Vec<Row> {
             .required(login)
             .wrong(&[("username", json!(7)), ("password", json!(["x"]))]),
         row("GET", "/api/users/me", Token),
+        // The same again, so that whoever asks next can log in.
+        row("PUT", "/api/users/me/password", Token)
+            .required(json!({"old_password": PASSWORD, "new_password": PASSWORD}))
+            .wrong(&[
+                ("old_password", json!(7)),
+                ("new_password", json!(["x"])),
+                ("new_password", json!("1234567")),
+            ]),
         row("DELETE", "/api/tokens", Token),
         row("GET", "/api/workflow_types", Token),
         row("GET", "/api/microscope_types", Token),

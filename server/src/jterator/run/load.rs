@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tm_engine::Engine;
-use tm_engine::geometry::{FillRule, MapOffset, SiteFrame, rasterise};
-use tm_engine::image::{Plane, Rect, Size};
+use tm_engine::image::{Rect, Size};
 use tm_engine::kernels::alignment::{Residues, Shift};
 use tm_engine::kernels::illumination::Correction;
 
@@ -15,6 +14,7 @@ use crate::jterator::Value;
 use crate::resources::alignment::queries as alignments;
 use crate::resources::image::{StoredPlane, queries as images};
 use crate::resources::mapobject::{SegmentationLayerFilter, queries as mapobjects};
+use crate::resources::segmentation::fill;
 use crate::resources::segmentation::queries::{self as segmentations, StoredOutline};
 use crate::resources::site::queries as sites;
 use crate::workflow::steps::{StepError, StepResult};
@@ -114,7 +114,7 @@ impl SiteSources {
         for (name, planes) in &self.objects {
             let mut stack = Stack::new();
             for (at, outlines) in planes {
-                stack.insert(*at, Arc::new(Value::Labels(self.fill(outlines)?)));
+                stack.insert(*at, Arc::new(Value::Labels(fill(outlines, self.shown)?)));
             }
             stacks.insert(name.clone(), stack);
         }
@@ -143,17 +143,6 @@ impl SiteSources {
             pixels = engine.align_crop_grey(&pixels, *shift, residues(&self.shifts))?;
         }
         Ok(Value::Grey(pixels))
-    }
-
-    /// The label image of stored outlines.
-    fn fill(&self, outlines: &[StoredOutline]) -> StepResult<Plane<i32>> {
-        let broken = |error: &dyn std::fmt::Display| StepError::Internal(format!("stored outline: {error}"));
-        let outlines = outlines.iter().map(|stored| stored.unpack(MapOffset::default()));
-        let outlines = outlines.collect::<Result<Vec<_>, _>>().map_err(|error| broken(&error))?;
-        let pixels = |value: usize| i32::try_from(value).map_err(|error| broken(&error));
-        let offset = MapOffset { y: pixels(self.shown.y)?, x: pixels(self.shown.x)? };
-        let frame = SiteFrame::new(offset, self.shown.size)?;
-        Ok(rasterise(&outlines, frame, FillRule::PixelCentres)?)
     }
 }
 

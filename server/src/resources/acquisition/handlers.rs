@@ -72,19 +72,18 @@ pub async fn create_acquisition(
 ) -> ApiResult<impl IntoResponse> {
     let name = check_name("name", &body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
-    // Plate names are stored trimmed.
-    let plate = body.plate_name.trim();
+    let plate = body.plate_name.as_str();
     let mut tx = app.environment.db.write().await?;
     let id = queries::insert(
         &mut tx,
         experiment,
         plate,
-        &name,
+        name,
         body.description.as_deref().unwrap_or_default(),
         app.environment.now(),
     )
     .await
-    .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?
+    .map_err(|error| ApiError::on_conflict(error, name_taken(name)))?
     .ok_or_else(|| ApiError::not_found(format!("plate \"{plate}\"")))?;
     let acquisition = super::get(&mut tx, experiment, id).await?;
     tx.commit().await?;
@@ -121,9 +120,9 @@ pub async fn rename_acquisition(
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
     let mut tx = app.environment.db.write().await?;
-    let renamed = queries::rename(&mut tx, experiment, acquisition, &name, app.environment.now())
+    let renamed = queries::rename(&mut tx, experiment, acquisition, name, app.environment.now())
         .await
-        .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?;
+        .map_err(|error| ApiError::on_conflict(error, name_taken(name)))?;
     if !renamed {
         return Err(super::unknown(acquisition));
     }

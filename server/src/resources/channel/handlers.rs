@@ -94,7 +94,7 @@ pub async fn rename_channel(
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let id = parse_id("channel", &channel)?;
     let mut tx = app.environment.db.write().await?;
-    let renamed = queries::rename(&mut tx, experiment, id, &name).await.map_err(|error| {
+    let renamed = queries::rename(&mut tx, experiment, id, name).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the experiment has a channel named \"{name}\" already"))
     })?;
     if !renamed {

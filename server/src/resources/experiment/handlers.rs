@@ -11,7 +11,7 @@ use super::{AcquisitionMode, Experiment, NewExperiment, authorize, check_name, q
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, JsonBody, Message, Page, Path, Query, RequestBody, data, emit_id, ok};
+use crate::http::{AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok, page};
 use crate::microscopes::{self, PlateFormat};
 use crate::workflow::WorkflowType;
 
@@ -169,10 +169,10 @@ pub async fn list_experiments(
     user: AuthUser,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    let page = Page::of(&query)?;
+    let page = page(&query)?;
     let mut tx = app.environment.db.read().await?;
-    let experiments = queries::list(&mut tx, user.id, query.text("name")).await?;
-    Ok(data(page.cut(experiments).map(ExperimentBody::from).collect::<Vec<_>>()))
+    let experiments = queries::list(&mut tx, user.id, query.text("name"), page).await?;
+    Ok(data(experiments.into_iter().map(ExperimentBody::from).collect::<Vec<_>>()))
 }
 
 /// Create an experiment.
@@ -231,7 +231,7 @@ pub async fn rename_experiment(
     let name = check_name("name", &body.name)?;
     let id = authorize(&app, &user, &id, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
-    queries::rename(&mut tx, id, &name, app.environment.now()).await.map_err(|error| {
+    queries::rename(&mut tx, id, name, app.environment.now()).await.map_err(|error| {
         ApiError::on_conflict(error, format!("the owner has an experiment named \"{name}\" already"))
     })?;
     tx.commit().await?;

@@ -125,7 +125,7 @@ impl NewExperiment {
         plate_format: u64,
         plate_acquisition_mode: &str,
     ) -> ApiResult<Self> {
-        let name = check_name("name", name)?;
+        let name = check_name("name", name)?.to_owned();
         let choice = |field: &str, value: &str, offered: Vec<String>| {
             ApiError::malformed(format!("`{field}` must be one of {}, got \"{value}\"", offered.join(", ")))
         };
@@ -161,18 +161,24 @@ impl NewExperiment {
     }
 }
 
-/// Check the name of an experiment, plate, acquisition or channel.
+/// Check the name of an experiment, plate, acquisition, channel or feature. It is kept as it is, with spaces at its
+/// ends: clients look for what they sent.
 ///
 /// # Errors
 /// 400 when it is blank, longer than [`NAME_CHARS`] characters or holds control characters.
-pub fn check_name(field: &str, name: &str) -> ApiResult<String> {
-    let trimmed = name.trim();
-    if trimmed.is_empty() || name.chars().count() > NAME_CHARS || name.chars().any(char::is_control) {
-        return Err(ApiError::malformed(format!(
-            "`{field}` must have 1 to {NAME_CHARS} printable characters"
-        )));
+pub fn check_name<'a>(field: &str, name: &'a str) -> ApiResult<&'a str> {
+    check_short_name(field, name, NAME_CHARS)
+}
+
+/// Check a name of at most so many characters, as [`check_name`] does.
+///
+/// # Errors
+/// 400 when it is blank, longer than that or holds control characters.
+pub fn check_short_name<'a>(field: &str, name: &'a str, most: usize) -> ApiResult<&'a str> {
+    if name.trim().is_empty() || name.chars().count() > most || name.chars().any(char::is_control) {
+        return Err(ApiError::malformed(format!("`{field}` must have 1 to {most} printable characters")));
     }
-    Ok(trimmed.to_owned())
+    Ok(name)
 }
 
 /// The id of the experiment in a path, once the user is known to have the right.

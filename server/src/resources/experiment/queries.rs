@@ -3,7 +3,7 @@
 use super::sharing::{Share, Sharer};
 use super::{Experiment, NewExperiment, WELL_SPACER_PX};
 use crate::auth::permission::Right;
-use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use crate::store::{Page, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
 /// What an [`Experiment`] is read from.
 macro_rules! select_experiments {
@@ -41,7 +41,7 @@ pub async fn right_of(tx: &mut Tx, user: i64, experiment: i64) -> Result<Right> 
 }
 
 /// The experiments a user owns or shares, by id; only those with this name if one is given.
-pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>) -> Result<Vec<Experiment>> {
+pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>, page: Page) -> Result<Vec<Experiment>> {
     fetch_all!(
         tx,
         Experiment,
@@ -50,10 +50,13 @@ pub async fn list(tx: &mut Tx, user: i64, name: Option<&str>) -> Result<Vec<Expe
             " where (experiments.user_id = $1
                 or experiments.id in (select experiment_id from experiment_shares where user_id = $1))
              and (cast($2 as text) is null or experiments.name = $2)
-         order by experiments.id"
+         order by experiments.id
+         limit $3 offset $4"
         ),
         user,
-        name
+        name,
+        page.limit,
+        page.offset
     )
 }
 

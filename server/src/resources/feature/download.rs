@@ -15,6 +15,7 @@ use super::queries::MeasuredObject;
 use super::selection::{ObjectFilter, Place};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
+use crate::http::FileName;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::mapobject::{self, MapobjectType};
 use crate::storage::error::Result as StorageResult;
@@ -31,7 +32,7 @@ const TRIES: usize = 5;
 #[derive(Debug)]
 pub struct Download<S> {
     /// What to call the file.
-    pub file_name: String,
+    pub file_name: FileName,
     /// Its lines, some at a time.
     pub lines: S,
 }
@@ -88,7 +89,7 @@ async fn file_name(
     kind: &MapobjectType,
     filter: ObjectFilter<'_>,
     suffix: &str,
-) -> ApiResult<String> {
+) -> ApiResult<FileName> {
     let found = experiments::find(tx, experiment).await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("experiment {experiment}")))?;
     Ok(filter.file_name(&found.name, kind, suffix))

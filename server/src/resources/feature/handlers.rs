@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::download::{self, Download};
 use super::selection::ObjectFilter;
 use super::upload::{self, NewValues, Values};
-use super::{Feature, check_feature_name, queries};
+use super::{Feature, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
@@ -21,8 +21,8 @@ use crate::http::{
     AuthUser, Data, JsonBody, LargeBody, Message, Path, Query, RequestBody, attachment, data, emit_id,
     integer, ok, parse_id, plain_text, to_its_end,
 };
-use crate::resources::experiment::authorize;
 use crate::resources::experiment::handlers::Rename;
+use crate::resources::experiment::{authorize, check_name};
 use crate::resources::mapobject;
 
 /// A feature on the wire.
@@ -149,7 +149,7 @@ pub async fn rename_feature(
     Path((experiment, feature)): Path<(String, String)>,
     JsonBody(body): JsonBody<Rename>,
 ) -> ApiResult<impl IntoResponse> {
-    check_feature_name("name", &body.name)?;
+    check_name("name", &body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let id = parse_id("feature", &feature)?;
     let mut tx = app.environment.db.write().await?;

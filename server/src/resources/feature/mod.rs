@@ -41,17 +41,6 @@ pub fn unknown(id: i64) -> ApiError {
     ApiError::not_found(format!("feature {id}"))
 }
 
-/// Check the name of a feature. Unlike other names it keeps spaces at its ends: it is the head of a column.
-///
-/// # Errors
-/// 400 when it is blank, longer than 256 characters or holds control characters.
-pub fn check_feature_name(field: &str, name: &str) -> ApiResult<()> {
-    if name.trim().is_empty() || name.chars().count() > 256 || name.chars().any(char::is_control) {
-        return Err(ApiError::malformed(format!("`{field}` must have 1 to 256 printable characters")));
-    }
-    Ok(())
-}
-
 /// Delete a feature and the heatmaps of it: its values are no more to be seen.
 ///
 /// # Errors

@@ -2,12 +2,13 @@
 
 use super::queries;
 use crate::error::{ApiError, ApiResult};
+use crate::http::FileName;
 use crate::microscopes::secure_filename;
 use crate::resources::mapobject::{MapobjectType, Reference};
 use crate::resources::plate::{Plate, queries as plates};
 use crate::resources::site::{Site, SiteFilter, queries as sites};
 use crate::resources::well::{Well, queries as wells};
-use crate::store::{Result, Tx};
+use crate::store::{Page, Result, Tx};
 
 /// What was asked for; what is absent does not narrow.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +65,7 @@ impl ObjectFilter<'_> {
             return Err(ApiError::not_found(format!("plate \"{plate}\"")));
         }
         if let Some(well) = self.well
-            && wells::list(tx, experiment, self.plate, Some(well)).await?.is_empty()
+            && wells::list(tx, experiment, self.plate, Some(well), Page::ALL).await?.is_empty()
         {
             return Err(ApiError::not_found(format!("well \"{well}\"")));
         }
@@ -116,7 +117,7 @@ impl ObjectFilter<'_> {
                 found.map(place).collect()
             }
             Reference::Well => {
-                let found = wells::list(tx, experiment, self.plate, self.well).await?.into_iter();
+                let found = wells::list(tx, experiment, self.plate, self.well, Page::ALL).await?.into_iter();
                 let place = |well: Well| Place {
                     id: well.id,
                     plate: well.plate_name,
@@ -128,7 +129,7 @@ impl ObjectFilter<'_> {
             Reference::Site => {
                 let filter =
                     SiteFilter { plate_name: self.plate, well_name: self.well, y: self.y, x: self.x };
-                let found = sites::list(tx, experiment, filter).await?.into_iter();
+                let found = sites::list(tx, experiment, filter, Page::ALL).await?.into_iter();
                 let place = |site: Site| Place {
                     id: site.id,
                     plate: site.plate_name,
@@ -142,8 +143,8 @@ impl ObjectFilter<'_> {
         Ok(places)
     }
 
-    /// Name of a file with what was asked for: what is given, joined by `_`, each part made safe.
-    pub fn file_name(&self, experiment: &str, objects: &MapobjectType, suffix: &str) -> String {
+    /// Name of a file with what was asked for: what is given, joined by `_`; for `plain` each part made safe.
+    pub fn file_name(&self, experiment: &str, objects: &MapobjectType, suffix: &str) -> FileName {
         let mut parts = vec![experiment.to_owned()];
         parts.extend(self.plate.map(str::to_owned));
         parts.extend(self.well.map(str::to_owned));
@@ -151,9 +152,10 @@ impl ObjectFilter<'_> {
         parts.extend(self.x.map(|x| format!("x{x}")));
         parts.extend(self.tpoint.map(|tpoint| format!("t{tpoint}")));
         parts.push(objects.name.clone());
+        let full = format!("{}_{suffix}", parts.join("_"));
         let mut parts: Vec<String> = parts.iter().map(|part| secure_filename(part)).collect();
         parts.push(suffix.to_owned());
         parts.retain(|part| !part.is_empty());
-        parts.join("_")
+        FileName { plain: parts.join("_"), full }
     }
 }

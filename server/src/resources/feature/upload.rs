@@ -7,10 +7,10 @@ use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::queries::{self, RowsOfSite};
-use super::{MOST_FEATURES, check_feature_name, merging};
+use super::{MOST_FEATURES, merging};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
-use crate::resources::experiment::queries as experiments;
+use crate::resources::experiment::{check_name, queries as experiments};
 use crate::resources::mapobject;
 use crate::storage::tables::{GROUP_ROWS, RowKey, TableRow, TableWriter, WrittenTable};
 use crate::store::{StoreError, Tx};
@@ -52,7 +52,7 @@ impl NewValues {
     pub fn check(&self) -> ApiResult<()> {
         let refuse = |message| Err(ApiError::malformed(message));
         for name in &self.names {
-            check_feature_name("names", name)?;
+            check_name("names", name)?;
         }
         if let Some(name) = repeated(&self.names) {
             return refuse(format!("`names` holds \"{name}\" twice"));

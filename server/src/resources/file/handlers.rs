@@ -11,8 +11,8 @@ use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, FileUpload, JsonBody, Message, Page, Path, Query, RequestBody, data, discard, emit_id,
-    ok, parse_id,
+    AuthUser, Data, FileUpload, JsonBody, Message, Path, Query, RequestBody, data, discard, emit_id, ok,
+    page, parse_id,
 };
 use crate::microscopes::{self, MicroscopeType};
 use crate::resources::acquisition;
@@ -234,11 +234,12 @@ pub async fn upload_file(
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let acquisition = parse_id("acquisition", &acquisition)?;
     let outcome = store_upload(&app, experiment, acquisition, &mut upload).await;
-    app.metrics.uploaded(match &outcome {
+    let ended = match &outcome {
         Ok(UploadOutcome::Stored) => "stored",
         Ok(_) => "skipped",
         Err(_) => "failed",
-    });
+    };
+    app.metrics.uploaded(ended, upload.received_bytes());
     let outcome = outcome?;
     Ok(Json(Message { message: outcome.message() }))
 }
@@ -318,8 +319,8 @@ async fn list(
     query: &Query,
     kind: FileKind,
 ) -> ApiResult<Json<Data<Vec<FileBody>>>> {
-    let page = Page::of(query)?;
+    let page = page(query)?;
     let (_, acquisition) = ids(app, user, path, Access::Read).await?;
-    let files = queries::list(&mut app.environment.db.read().await?, acquisition, kind).await?;
-    Ok(data(page.cut(files).map(FileBody::from).collect()))
+    let files = queries::list(&mut app.environment.db.read().await?, acquisition, kind, page).await?;
+    Ok(data(files.into_iter().map(FileBody::from).collect()))
 }

@@ -1,19 +1,22 @@
 //! SQL of microscope files.
 
 use super::{FileKind, MicroscopeFile};
-use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
+use crate::store::{Page, Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
-/// The files of an acquisition of one kind, in the order they were registered.
-pub async fn list(tx: &mut Tx, acquisition: i64, kind: FileKind) -> Result<Vec<MicroscopeFile>> {
+/// A part of the files of an acquisition of one kind, in the order they were registered.
+pub async fn list(tx: &mut Tx, acquisition: i64, kind: FileKind, page: Page) -> Result<Vec<MicroscopeFile>> {
     fetch_all!(
         tx,
         MicroscopeFile,
         "select id, name, status
          from microscope_files
          where acquisition_id = $1 and kind = $2
-         order by id",
+         order by id
+         limit $3 offset $4",
         acquisition,
-        kind.name()
+        kind.name(),
+        page.limit,
+        page.offset
     )
 }
 

@@ -8,7 +8,7 @@ use super::{PlaneNames, Treatment, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Path, Query, attachment, parse_id};
+use crate::http::{AuthUser, FileName, Path, Query, attachment, parse_id};
 use crate::microscopes::secure_filename;
 use crate::resources::experiment::authorize;
 use crate::storage::encode;
@@ -38,11 +38,11 @@ impl<'a> PlaneNames<'a> {
         })
     }
 
-    fn file_name(&self, experiment: &str, channel: &str) -> String {
+    fn file_name(&self, experiment: &str, channel: &str) -> FileName {
         let Self { plate, well, y, x, zplane, tpoint, .. } = self;
-        secure_filename(&format!(
-            "{experiment}_{plate}_{well}_y{y:03}_x{x:03}_z{zplane:03}_t{tpoint:03}_{channel}.png"
-        ))
+        let full =
+            format!("{experiment}_{plate}_{well}_y{y:03}_x{x:03}_z{zplane:03}_t{tpoint:03}_{channel}.png");
+        FileName { plain: secure_filename(&full), full }
     }
 }
 

@@ -158,9 +158,9 @@ pub async fn create_mapobject_type(
     let name = check_type_name(&body.name)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let mut tx = app.environment.db.write().await?;
-    let kind = super::get_or_create(&mut tx, experiment, &name).await?;
+    let kind = super::get_or_create(&mut tx, experiment, name).await?;
     let filter =
-        SegmentationLayerFilter { mapobject_type_name: Some(&name), ..SegmentationLayerFilter::default() };
+        SegmentationLayerFilter { mapobject_type_name: Some(name), ..SegmentationLayerFilter::default() };
     let layers = queries::list_layers(&mut tx, experiment, filter).await?;
     let features = features::list(&mut tx, kind.id, None).await?;
     tx.commit().await?;
@@ -182,7 +182,7 @@ pub async fn rename_mapobject_type(
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let objects = parse_id("mapobject type", &objects)?;
     let mut tx = app.environment.db.write().await?;
-    super::rename(&mut tx, experiment, objects, &name).await?;
+    super::rename(&mut tx, experiment, objects, name).await?;
     tx.commit().await?;
     Ok(ok())
 }

@@ -9,7 +9,7 @@ pub mod handlers;
 pub mod queries;
 pub mod zoom;
 
-use super::experiment::{keep_workflows_out, refuse_while_running};
+use super::experiment::{check_short_name, keep_workflows_out, refuse_while_running};
 use super::feature;
 use super::image::pruning::Pruned;
 use crate::environment::Environment;
@@ -165,12 +165,8 @@ pub struct MapobjectInfo {
 ///
 /// # Errors
 /// 400 when it is empty, longer than 50 characters or holds control characters.
-pub fn check_type_name(name: &str) -> ApiResult<String> {
-    let trimmed = name.trim();
-    if trimmed.is_empty() || trimmed.chars().count() > NAME_CHARS || trimmed.chars().any(char::is_control) {
-        return Err(ApiError::malformed(format!("`name` must have 1 to {NAME_CHARS} printable characters")));
-    }
-    Ok(trimmed.to_owned())
+pub fn check_type_name(name: &str) -> ApiResult<&str> {
+    check_short_name("name", name, NAME_CHARS)
 }
 
 /// One type of objects of an experiment.

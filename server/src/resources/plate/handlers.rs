@@ -103,12 +103,12 @@ pub async fn create_plate(
     let id = queries::insert(
         &mut tx,
         experiment,
-        &name,
+        name,
         body.description.as_deref().unwrap_or_default(),
         app.environment.now(),
     )
     .await
-    .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?;
+    .map_err(|error| ApiError::on_conflict(error, name_taken(name)))?;
     let plate = super::get(&mut tx, experiment, id).await?;
     tx.commit().await?;
     Ok(data(PlateBody::from(plate)))
@@ -144,9 +144,9 @@ pub async fn rename_plate(
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let plate = parse_id("plate", &plate)?;
     let mut tx = app.environment.db.write().await?;
-    let renamed = queries::rename(&mut tx, experiment, plate, &name, app.environment.now())
+    let renamed = queries::rename(&mut tx, experiment, plate, name, app.environment.now())
         .await
-        .map_err(|error| ApiError::on_conflict(error, name_taken(&name)))?;
+        .map_err(|error| ApiError::on_conflict(error, name_taken(name)))?;
     if !renamed {
         return Err(super::unknown(plate));
     }

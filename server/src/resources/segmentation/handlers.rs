@@ -17,40 +17,42 @@ use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Base64, Data, LargeBody, Message, Path, Query, RequestBody, integer, ok, parse_id, plain_text,
+    AuthUser, Base64, Data, LargeBody, Message, Path, Query, RequestBody, ok, optional_integer,
+    optional_text, parse_id,
 };
 use crate::resources::experiment::authorize;
 
 /// About how much of a label image is written as text at a time, in bytes.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// A label image of a plane of a site, as a nested list or as a NumPy archive.
+/// A label image of a plane of a site, as a nested list or as a NumPy archive. Where it belongs is said here or in the
+/// query string.
 #[derive(Debug, Deserialize, ToSchema)]
 pub struct UploadSegmentations {
     /// Name of the plate.
     #[schema(example = "plate01")]
-    #[serde(deserialize_with = "plain_text")]
-    plate_name: String,
+    #[serde(default, deserialize_with = "optional_text")]
+    plate_name: Option<String>,
     /// Name of the well.
     #[schema(example = "C05")]
-    #[serde(deserialize_with = "plain_text")]
-    well_name: String,
+    #[serde(default, deserialize_with = "optional_text")]
+    well_name: Option<String>,
     /// Row of the site in the well.
     #[schema(example = 1)]
-    #[serde(deserialize_with = "integer")]
-    well_pos_y: i64,
+    #[serde(default, deserialize_with = "optional_integer")]
+    well_pos_y: Option<i64>,
     /// Column of the site in the well.
     #[schema(example = 0)]
-    #[serde(deserialize_with = "integer")]
-    well_pos_x: i64,
+    #[serde(default, deserialize_with = "optional_integer")]
+    well_pos_x: Option<i64>,
     /// Time point.
     #[schema(example = 0)]
-    #[serde(deserialize_with = "integer")]
-    tpoint: i64,
+    #[serde(default, deserialize_with = "optional_integer")]
+    tpoint: Option<i64>,
     /// Focal plane.
     #[schema(example = 0)]
-    #[serde(deserialize_with = "integer")]
-    zplane: i64,
+    #[serde(default, deserialize_with = "optional_integer")]
+    zplane: Option<i64>,
     /// Rows of labels from 0 (background) to 2147483647; this or `npz_file`.
     #[schema(value_type = Option<Vec<Vec<i32>>>)]
     image: Option<LabelRows>,
@@ -63,23 +65,29 @@ impl RequestBody for UploadSegmentations {
     const REQUIRED: &'static [&'static str] =
         &["plate_name", "well_name", "well_pos_y", "well_pos_x", "tpoint", "zplane"];
     const ONE_OF: &'static [&'static str] = &["image", "npz_file"];
+    const MAY_COME_IN_QUERY: bool = true;
 }
 
 impl UploadSegmentations {
-    /// The plane, and what it is to show.
-    fn into_parts(self) -> ApiResult<(PlaneOfSite, SentLabels)> {
+    /// The plane, and what it is to show. What the body says of the plane counts before what the query says.
+    fn into_parts(self, query: &Query) -> ApiResult<(PlaneOfSite, SentLabels)> {
         let sent = match (self.image, self.npz_file) {
             (Some(LabelRows(plane)), None) => SentLabels::Rows(plane),
             (None, Some(Base64(archive))) => SentLabels::Npz(archive),
             _ => return Err(ApiError::malformed("either `image` or `npz_file` must be given, not both")),
         };
+        let text = |said: Option<String>, name| match said {
+            Some(text) => Ok(text),
+            None => query.required_text(&[name]).map(str::to_owned),
+        };
+        let number = |said: Option<i64>, name| said.map_or_else(|| query.required_number(&[name]), Ok);
         let plane = PlaneOfSite {
-            plate: self.plate_name,
-            well: self.well_name,
-            y: self.well_pos_y,
-            x: self.well_pos_x,
-            tpoint: self.tpoint,
-            zplane: self.zplane,
+            plate: text(self.plate_name, "plate_name")?,
+            well: text(self.well_name, "well_name")?,
+            y: number(self.well_pos_y, "well_pos_y")?,
+            x: number(self.well_pos_x, "well_pos_x")?,
+            tpoint: number(self.tpoint, "tpoint")?,
+            zplane: number(self.zplane, "zplane")?,
         };
         if plane.tpoint < 0 || plane.zplane < 0 {
             return Err(ApiError::malformed("`tpoint` and `zplane` must be 0 or more"));
@@ -108,6 +116,12 @@ impl PlaneOfSite {
 #[utoipa::path(post, path = "/api/experiments/{experiment_id}/mapobject_types/{mapobject_type_id}/segmentations",
     tag = "objects", request_body = UploadSegmentations,
     params(("experiment_id" = String, Path), ("mapobject_type_id" = String, Path),
+        ("plate_name" = Option<String>, Query, description = "Name of the plate, unless the body says it"),
+        ("well_name" = Option<String>, Query, description = "Name of the well, unless the body says it"),
+        ("well_pos_y" = Option<i64>, Query, description = "Row of the site in the well, unless the body says it"),
+        ("well_pos_x" = Option<i64>, Query, description = "Column of the site in the well, unless the body says it"),
+        ("tpoint" = Option<i64>, Query, description = "Time point, unless the body says it"),
+        ("zplane" = Option<i64>, Query, description = "Focal plane, unless the body says it"),
         ("align" = Option<bool>, Query, description = "The label image shows what all cycles of the site have")),
     responses((status = 200, body = Message), (status = 400), (status = 403),
         (status = 404, description = "No such type or site"), (status = 413), (status = 507)))]
@@ -118,7 +132,7 @@ pub async fn upload_segmentations(
     query: Query,
     LargeBody(body): LargeBody<UploadSegmentations>,
 ) -> ApiResult<impl IntoResponse> {
-    let (plane, sent) = body.into_parts()?;
+    let (plane, sent) = body.into_parts(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Write).await?;
     let objects = parse_id("mapobject type", &objects)?;
     super::upload(&app.environment, experiment, objects, plane, sent, query.flag(&["align"])).await?;

@@ -27,7 +27,7 @@ use super::site::{Site, SiteFilter, queries as sites};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
 use crate::http::to_its_end;
-use crate::store::{StoreError, Tx};
+use crate::store::{Page, StoreError, Tx};
 use labels::{LabelError, check_size};
 use queries::StoredOutline;
 
@@ -235,7 +235,7 @@ async fn find_frame(tx: &mut Tx, experiment: i64, plane: &PlaneOfSite, aligned: 
         y: Some(plane.y),
         x: Some(plane.x),
     };
-    let found = sites::list(tx, experiment, filter).await?.into_iter().next();
+    let found = sites::list(tx, experiment, filter, Page::ALL).await?.into_iter().next();
     let Site { id, height, width, .. } = found.ok_or_else(|| unknown_site(plane))?;
     let pixels = |value: i64| usize::try_from(value).map_err(ApiError::internal);
     let size = Size::new(pixels(height)?, pixels(width)?);

@@ -9,7 +9,7 @@ use super::{Site, SiteFilter, queries};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{AuthUser, Data, Page, Path, Query, data, emit_id, parse_id};
+use crate::http::{AuthUser, Data, Path, Query, data, emit_id, page, parse_id};
 use crate::resources::experiment::authorize;
 
 /// A site on the wire.
@@ -68,10 +68,10 @@ pub async fn list_sites(
         y: query.number_of(&["well_pos_y", "well_pox_y"])?,
         x: query.number_of(&["well_pos_x", "well_pox_x"])?,
     };
-    let page = Page::of(&query)?;
+    let page = page(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
-    let sites = queries::list(&mut app.environment.db.read().await?, experiment, filter).await?;
-    Ok(data(page.cut(sites).map(SiteBody::from).collect::<Vec<_>>()))
+    let sites = queries::list(&mut app.environment.db.read().await?, experiment, filter, page).await?;
+    Ok(data(sites.into_iter().map(SiteBody::from).collect::<Vec<_>>()))
 }
 
 /// One site.

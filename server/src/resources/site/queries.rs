@@ -1,11 +1,11 @@
 //! SQL of sites.
 
 use super::{Site, SiteFilter};
-use crate::store::{Result, Tx, fetch_all, fetch_optional};
+use crate::store::{Page, Result, Tx, fetch_all, fetch_optional};
 
-/// The sites of an experiment by plate name, well name, row and column.
-pub async fn list(tx: &mut Tx, experiment: i64, filter: SiteFilter<'_>) -> Result<Vec<Site>> {
-    let mut sites = fetch_all!(
+/// A part of the sites of an experiment by plate name, well name, row and column.
+pub async fn list(tx: &mut Tx, experiment: i64, filter: SiteFilter<'_>, page: Page) -> Result<Vec<Site>> {
+    fetch_all!(
         tx,
         Site,
         "select sites.id, sites.y, sites.x, sites.height, sites.width, wells.name as well_name,
@@ -17,18 +17,17 @@ pub async fn list(tx: &mut Tx, experiment: i64, filter: SiteFilter<'_>) -> Resul
              and (cast($2 as text) is null or plates.name = $2)
              and (cast($3 as text) is null or wells.name = $3)
              and (cast($4 as bigint) is null or sites.y = $4)
-             and (cast($5 as bigint) is null or sites.x = $5)",
+             and (cast($5 as bigint) is null or sites.x = $5)
+         order by plates.name collate \"C\", wells.name collate \"C\", sites.y, sites.x
+         limit $6 offset $7",
         experiment,
         filter.plate_name,
         filter.well_name,
         filter.y,
-        filter.x
-    )?;
-    // Sorted here because PostgreSQL would order text by the rules of its locale.
-    sites.sort_by(|a, b| {
-        (&a.plate_name, &a.well_name, a.y, a.x).cmp(&(&b.plate_name, &b.well_name, b.y, b.x))
-    });
-    Ok(sites)
+        filter.x,
+        page.limit,
+        page.offset
+    )
 }
 
 /// One site of an experiment.

@@ -1,4 +1,4 @@
-//! HTTP of people: a password for a token, who one is, and the end of one's sessions.
+//! HTTP of people: a password for a token, who one is, another password, and the end of one's sessions.
 
 use std::sync::LazyLock;
 
@@ -70,12 +70,17 @@ pub async fn log_in(
         return Err(refused());
     };
     app.logins.succeeded(&username);
+    session(&app, &headers, &user)
+}
+
+/// A new session of a user: its token, for programs and as a cookie.
+fn session(app: &App, headers: &HeaderMap, user: &User) -> ApiResult<impl IntoResponse + use<>> {
     let access_token = app
         .tokens
         .issue(user.id, &user.name, user.token_generation, app.environment.now())
         .map_err(ApiError::internal)?;
     let lifetime_s = app.tokens.lifetime().as_secs();
-    let cookie = cookie(&app, &headers, &access_token, lifetime_s);
+    let cookie = cookie(app, headers, &access_token, lifetime_s);
     Ok((cookie, Json(AccessToken { access_token })))
 }
 
@@ -122,6 +127,45 @@ pub async fn get_me(State(app): State<App>, user: AuthUser) -> ApiResult<impl In
     Ok(data(UserBody { id: emit_id(found.id), name: found.name, email: found.email }))
 }
 
+/// The present password and the one that is to be.
+#[derive(Deserialize, ToSchema)]
+pub struct ChangePassword {
+    /// The present password in plain text.
+    #[schema(example = "correct horse", format = Password)]
+    old_password: String,
+    /// The new password in plain text; 8 characters or more.
+    #[schema(example = "battery staple", format = Password, min_length = 8)]
+    new_password: String,
+}
+
+impl RequestBody for ChangePassword {
+    const REQUIRED: &'static [&'static str] = &["old_password", "new_password"];
+}
+
+/// Change the password of the token's user. Ends all sessions, as none of the tokens given out so far counts any more;
+/// the answer holds the token of a new one. Wrong present passwords count as failed logins.
+#[utoipa::path(put, path = "/api/users/me/password", tag = "users", request_body = ChangePassword,
+    responses((status = 200, body = AccessToken), (status = 400), (status = 403, description = "`old_password` is wrong"),
+        (status = 413), (status = 429, description = "Too many failed logins"),
+        (status = 503, description = "Too many logins at once")))]
+pub async fn change_password(
+    State(app): State<App>,
+    client: ClientAddress,
+    user: AuthUser,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<ChangePassword>,
+) -> ApiResult<impl IntoResponse> {
+    app.logins.check(client.address, &user.name, app.environment.now())?;
+    let ChangePassword { old_password, new_password } = body;
+    let changed = super::change_password(&app.environment, &user.name, old_password, &new_password).await;
+    if let Err(UserError::WrongPassword(_)) = changed {
+        app.logins.failed(client.address, &user.name, app.environment.now());
+    }
+    let changed = changed?;
+    app.logins.succeeded(&changed.name);
+    session(&app, &headers, &changed)
+}
+
 /// End all sessions of the token's user: none of the tokens given out so far counts any more, this one included.
 #[utoipa::path(delete, path = "/api/tokens", tag = "users", responses((status = 200, body = Message)))]
 pub async fn revoke_tokens(
@@ -139,6 +183,8 @@ impl From<UserError> for ApiError {
             UserError::Invalid(message) => Self::malformed(message),
             UserError::Taken { .. } | UserError::OwnsExperiments(_) => Self::conflict(error.to_string()),
             UserError::Unknown(name) => Self::not_found(format!("user \"{name}\"")),
+            UserError::WrongPassword(_) => Self::forbidden(error.to_string()),
+            UserError::Busy(error) => error.into(),
             UserError::Store(error) => error.into(),
         }
     }

@@ -3,9 +3,12 @@
 pub mod handlers;
 pub mod queries;
 
-use crate::auth::password;
+use crate::auth::password::{self, TooManyLogins};
 use crate::environment::Environment;
 use crate::store::StoreError;
+
+/// Fewest characters of a password.
+const SHORTEST_PASSWORD: usize = 8;
 
 /// A person who can log in.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -42,12 +45,18 @@ pub enum UserError {
     /// The user still owns experiments.
     #[error("user \"{0}\" owns experiments; delete them first")]
     OwnsExperiments(String),
+    /// Who wanted another password did not know the present one.
+    #[error("`old_password` is not the password of user \"{0}\"")]
+    WrongPassword(String),
+    /// Too many passwords are being worked on.
+    #[error(transparent)]
+    Busy(#[from] TooManyLogins),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Add a user. Hashing takes a moment on purpose: not for async request paths.
+/// Add a user.
 ///
 /// # Errors
 /// [`UserError`] says what was wanted.
@@ -57,14 +66,14 @@ pub async fn add(
     email: &str,
     password: &str,
 ) -> Result<i64, UserError> {
-    let name = name.trim();
-    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) {
-        return Err(UserError::Invalid("a user name has 1 to 100 printable characters".to_owned()));
+    if name.is_empty() || name.len() > 100 || name.chars().any(char::is_control) || name.trim() != name {
+        let message = "a user name has 1 to 100 printable characters, and no space at its ends";
+        return Err(UserError::Invalid(message.to_owned()));
     }
     if !email.contains('@') {
         return Err(UserError::Invalid(format!("\"{email}\" is not an e-mail address")));
     }
-    let hash = checked_hash(password)?;
+    let hash = checked_hash(password).await?;
     let mut tx = environment.db.write().await?;
     let id =
         queries::insert(&mut tx, name, email, &hash, environment.now()).await.map_err(
@@ -79,12 +88,12 @@ pub async fn add(
     Ok(id)
 }
 
-/// Give a user another password, which revokes all tokens. Hashing takes a moment on purpose: not for async request paths.
+/// Give a user another password, which revokes all tokens.
 ///
 /// # Errors
 /// [`UserError`] says what was wanted.
 pub async fn set_password(environment: &Environment, name: &str, password: &str) -> Result<(), UserError> {
-    let hash = checked_hash(password)?;
+    let hash = checked_hash(password).await?;
     let mut tx = environment.db.write().await?;
     if !queries::set_password(&mut tx, name, &hash, environment.now()).await? {
         return Err(UserError::Unknown(name.to_owned()));
@@ -92,6 +101,26 @@ pub async fn set_password(environment: &Environment, name: &str, password: &str)
     tx.commit().await?;
     environment.permissions.forget();
     Ok(())
+}
+
+/// Give a user who knows the present password another one, which revokes all tokens; the value is the user since.
+///
+/// # Errors
+/// [`UserError::Invalid`] before the present password is looked at, then [`UserError::WrongPassword`].
+pub async fn change_password(
+    environment: &Environment,
+    name: &str,
+    old: String,
+    new: &str,
+) -> Result<User, UserError> {
+    check_length(new).map_err(|error| UserError::Invalid(format!("`new_password` is too short: {error}")))?;
+    let unknown = || UserError::Unknown(name.to_owned());
+    let user = queries::find(&mut environment.db.read().await?, name).await?.ok_or_else(unknown)?;
+    if !password::matches(old, user.password_hash).await? {
+        return Err(UserError::WrongPassword(user.name));
+    }
+    set_password(environment, name, new).await?;
+    queries::find(&mut environment.db.read().await?, name).await?.ok_or_else(unknown)
 }
 
 /// Let none of the tokens count that a user was given so far. Another process may take up to five seconds
@@ -127,9 +156,15 @@ pub async fn remove(environment: &Environment, name: &str) -> Result<(), UserErr
     Ok(())
 }
 
-fn checked_hash(password: &str) -> Result<String, UserError> {
-    if password.chars().count() < 8 {
-        return Err(UserError::Invalid("a password has at least 8 characters".to_owned()));
+async fn checked_hash(password: &str) -> Result<String, UserError> {
+    check_length(password)?;
+    password::hashed(password.to_owned()).await?.map_err(UserError::Invalid)
+}
+
+fn check_length(password: &str) -> Result<(), UserError> {
+    if password.chars().count() < SHORTEST_PASSWORD {
+        let message = format!("a password has at least {SHORTEST_PASSWORD} characters");
+        return Err(UserError::Invalid(message));
     }
-    password::hash(password).map_err(UserError::Invalid)
+    Ok(())
 }

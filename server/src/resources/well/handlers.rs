@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
 use crate::http::{
-    AuthUser, Data, JsonBody, Message, Page, Path, Query, RequestBody, data, emit_id, ok, parse_id,
+    AuthUser, Data, JsonBody, Message, Path, Query, RequestBody, data, emit_id, ok, page, parse_id,
 };
 use crate::resources::experiment::authorize;
 
@@ -83,11 +83,12 @@ pub async fn list_wells(
     Path(experiment): Path<String>,
     query: Query,
 ) -> ApiResult<impl IntoResponse> {
-    let page = Page::of(&query)?;
+    let page = page(&query)?;
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let mut tx = app.environment.db.read().await?;
-    let wells = queries::list(&mut tx, experiment, query.text("plate_name"), query.text("name")).await?;
-    Ok(data(page.cut(wells).map(WellBody::from).collect::<Vec<_>>()))
+    let (plate, name) = (query.text("plate_name"), query.text("name"));
+    let wells = queries::list(&mut tx, experiment, plate, name, page).await?;
+    Ok(data(wells.into_iter().map(WellBody::from).collect::<Vec<_>>()))
 }
 
 /// One well.

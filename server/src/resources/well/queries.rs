@@ -1,16 +1,17 @@
 //! SQL of wells.
 
 use super::Well;
-use crate::store::{Result, Tx, execute, fetch_all, fetch_optional};
+use crate::store::{Page, Result, Tx, execute, fetch_all, fetch_optional};
 
-/// The wells of an experiment by name and plate; only those of this plate or with this name if given.
+/// A part of the wells of an experiment by name and plate; only those of this plate or with this name if given.
 pub async fn list(
     tx: &mut Tx,
     experiment: i64,
     plate_name: Option<&str>,
     name: Option<&str>,
+    page: Page,
 ) -> Result<Vec<Well>> {
-    let mut wells = fetch_all!(
+    fetch_all!(
         tx,
         Well,
         "select wells.id, wells.name, wells.description, plates.name as plate_name,
@@ -22,14 +23,15 @@ pub async fn list(
          where plates.experiment_id = $1
              and (cast($2 as text) is null or plates.name = $2)
              and (cast($3 as text) is null or wells.name = $3)
-         group by wells.id, plates.id",
+         group by wells.id, plates.id
+         order by wells.name collate \"C\", plates.name collate \"C\"
+         limit $4 offset $5",
         experiment,
         plate_name,
-        name
-    )?;
-    // Sorted here because PostgreSQL would order text by the rules of its locale.
-    wells.sort_by(|a, b| (&a.name, &a.plate_name).cmp(&(&b.name, &b.plate_name)));
-    Ok(wells)
+        name,
+        page.limit,
+        page.offset
+    )
 }
 
 /// One well of an experiment.
