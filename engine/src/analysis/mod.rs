@@ -8,6 +8,7 @@
 //! Measurements go through the [`Regions`] of a label image and come as a table, [`Measurements`].
 
 mod adaptive;
+pub mod aggregate;
 mod bilateral;
 mod borders;
 mod box_mean;
@@ -16,20 +17,25 @@ mod distance;
 mod extrema;
 mod fill;
 mod hull;
+pub mod intensity;
 mod laplacian;
 mod mask;
 mod median;
 mod moments;
 mod morphology;
+pub mod neighbours;
 mod perimeter;
+pub mod point_pattern;
 mod regions;
 mod runs;
 mod separable;
 pub mod shape;
 mod smooth;
 mod table;
+pub mod texture;
 mod threshold;
 mod watershed;
+pub mod zernike;
 
 pub use adaptive::{AdaptiveMethod, AdaptiveThreshold};
 pub use borders::{borders, perimeter_pixels};
