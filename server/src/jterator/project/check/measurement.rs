@@ -10,7 +10,8 @@ use crate::jterator::modules::{Makes, Measures, Parameters};
 use crate::jterator::project::bound::{BoundMeasurement, Column};
 use crate::jterator::project::handles::{Made, OutputHandle};
 use crate::jterator::project::suggest::suggest;
-use crate::resources::feature::{MOST_FEATURES, check_feature_name};
+use crate::resources::experiment::check_name;
+use crate::resources::feature::MOST_FEATURES;
 
 /// The columns measured so far: who measures them, by type of objects and name.
 #[derive(Debug, Default)]
@@ -128,7 +129,7 @@ impl<'a> Checker<'a> {
         }
         let mut taken = Vec::new();
         for column in columns {
-            if check_feature_name("name", &column.saved).is_err() {
+            if check_name("name", &column.saved).is_err() {
                 let message = format!("has a column whose name is too long: `{}`", column.saved);
                 self.problems.add(place, message);
                 return;
