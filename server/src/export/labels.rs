@@ -130,10 +130,10 @@ async fn without_image(
     let mut missing = Vec::new();
     for kind in types {
         for shown in kind.segmented() {
-            let is_shown = |(t, z): &(i64, i64)| {
-                shown.tpoint.is_none_or(|of| of == *t) && shown.zplane.is_none_or(|of| of == *z)
-            };
-            if imaged.get(&shown.site_id).is_some_and(|planes| planes.iter().any(is_shown)) {
+            let planes = imaged.get(&shown.site_id);
+            if planes
+                .is_some_and(|planes| planes.iter().any(|(tpoint, zplane)| shown.shows(*tpoint, *zplane)))
+            {
                 continue;
             }
             // A site that is gone is noticed in the end.

@@ -45,11 +45,8 @@ impl TypeRows {
 
     /// The layers that show something of a site at a time point and focal plane.
     pub(super) fn layers_of(&self, site: i64, tpoint: i64, zplane: i64) -> Vec<i64> {
-        let shows = |shown: &&SegmentedSite| {
-            shown.tpoint.is_none_or(|of| of == tpoint) && shown.zplane.is_none_or(|of| of == zplane)
-        };
         let layers = self.segmented.get(&site).into_iter().flatten();
-        layers.filter(shows).map(|shown| shown.segmentation_layer_id).collect()
+        layers.filter(|shown| shown.shows(tpoint, zplane)).map(|shown| shown.segmentation_layer_id).collect()
     }
 }
 

@@ -15,7 +15,7 @@ use crate::storage::error::Result as StorageResult;
 use crate::storage::tables::{Located, Part, RowKey, TableStack};
 use crate::store::{Result, Tx};
 
-/// The objects of so many sites are asked for at once.
+/// The objects of so many sites are asked for at once, of fewer where they are many.
 const PLACES_AT_ONCE: usize = 16;
 
 /// What a table says of an object beside its id and what was measured.
@@ -110,6 +110,8 @@ pub struct Objects {
     tpoint: Option<i64>,
     /// Ids of the places that are left, in order.
     places: VecDeque<i64>,
+    /// How many of them are asked for next.
+    at_once: usize,
     waiting: VecDeque<MeasuredObject>,
 }
 
@@ -127,6 +129,7 @@ impl Objects {
             reference: kind.reference(),
             tpoint,
             places: places.iter().map(|place| place.id).collect(),
+            at_once: 1,
             waiting: VecDeque::new(),
         }
     }
@@ -142,7 +145,7 @@ impl Objects {
     /// When the database fails.
     pub async fn take(&mut self, most: usize) -> Result<Vec<MeasuredObject>> {
         while self.waiting.len() < most && !self.places.is_empty() {
-            let places: Vec<i64> = self.places.drain(..PLACES_AT_ONCE.min(self.places.len())).collect();
+            let places: Vec<i64> = self.places.drain(..self.at_once.min(self.places.len())).collect();
             let range = (places[0], places[places.len() - 1]);
             let (kind, tpoint) = (self.mapobject_type, self.tpoint);
             let mut tx = self.environment.db.read().await?;
@@ -151,8 +154,14 @@ impl Objects {
                 Reference::Well => queries::objects_in_wells(&mut tx, kind, range, tpoint).await,
                 Reference::Site => queries::objects_in_sites(&mut tx, kind, range, tpoint).await,
             };
+            let found = found?;
+            self.at_once = match found.len() {
+                few if few < most / 2 => (2 * self.at_once).min(PLACES_AT_ONCE),
+                many if many > most => (self.at_once / 2).max(1),
+                _ => self.at_once,
+            };
             let wanted = |object: &MeasuredObject| places.binary_search(&object.place_id).is_ok();
-            self.waiting.extend(found?.into_iter().filter(wanted));
+            self.waiting.extend(found.into_iter().filter(wanted));
         }
         Ok(self.waiting.drain(..most.min(self.waiting.len())).collect())
     }

@@ -290,6 +290,13 @@ pub struct SegmentedSite {
     pub objects: i64,
 }
 
+impl SegmentedSite {
+    /// Whether its layer shows a time point and focal plane.
+    pub fn shows(&self, tpoint: i64, zplane: i64) -> bool {
+        self.tpoint.is_none_or(|of| of == tpoint) && self.zplane.is_none_or(|of| of == zplane)
+    }
+}
+
 /// The sites of an experiment that have objects in its layers, by layer and site, counting segmentations up to the id
 /// `newest`.
 pub async fn segmented_sites(tx: &mut Tx, experiment: i64, newest: i64) -> Result<Vec<SegmentedSite>> {
