@@ -3,9 +3,12 @@ on, and what the checks share."""
 
 import argparse
 import inspect
-import subprocess
+import os
 import sys
+import tempfile
+import traceback
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -126,8 +129,9 @@ class Watch:
 
     def __init__(self):
         self.check, self.inside, self.methods, self.commands = "", False, set(), set()
-        for name in public_methods():
-            setattr(TmClient, name, self.noting(name, getattr(TmClient, name)))
+        self.own = {name: getattr(TmClient, name) for name in public_methods()}
+        for name, method in self.own.items():
+            setattr(TmClient, name, self.noting(name, method))
 
     def noting(self, name, method):
         def noted(*arguments, **named):
@@ -142,6 +146,11 @@ class Watch:
 
         return noted
 
+    def end(self) -> None:
+        """Give the client its methods back."""
+        for name, method in self.own.items():
+            setattr(TmClient, name, method)
+
 
 def public_methods() -> set[str]:
     return {name for name, _ in inspect.getmembers(TmClient, inspect.isfunction) if not name.startswith("_")}
@@ -153,6 +162,22 @@ def public_commands() -> set[str]:
         return actions[0].choices if actions else {}
 
     return {f"{resource} {name}" for resource, parser in below(tmclient.cli.parser).items() for name in below(parser)}
+
+
+def run_here(line: list[str]) -> NoReturn:
+    """Be the program `tm_client` until its end."""
+    sys.argv, status = line, 1
+    try:
+        TmClient.__main__()
+        status = 0
+    except SystemExit as error:
+        status = error.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
 
 
 class Session:
@@ -172,15 +197,25 @@ class Session:
         return TmClient(*self.access, experiment_name=experiment)
 
     def run(self, command: str, *arguments, experiment=EXPERIMENT, fails=False) -> str:
-        """What `tm_client` prints, in a process of its own."""
+        """What `tm_client` prints, in a process of its own: a fork of this one, for the imports take longer than most
+        commands."""
         resource, name = command.split()
         self.watch.commands.add((command, self.watch.check))
         of = [] if resource == "experiment" else ["-e", experiment]
-        program = Path(sys.executable).with_name("tm_client")
-        line = [program, *self.commands.access, resource, *of, name, *map(str, arguments)]
-        done = subprocess.run(line, capture_output=True, text=True)
-        assert (done.returncode != 0) == fails, f"{line}: {done.stdout} {done.stderr}"
-        return done.stderr if fails else done.stdout
+        line = ["tm_client", *self.commands.access, resource, *of, name, *map(str, arguments)]
+        with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+            child = os.fork()
+            if child == 0:
+                os.dup2(out.fileno(), 1)
+                os.dup2(err.fileno(), 2)
+                self.watch.end()
+                run_here(line)
+            _, status = os.waitpid(child, 0)
+            for stream in (out, err):
+                stream.seek(0)
+            printed, errors = out.read(), err.read()
+        assert (status != 0) == fails, f"{line}: {printed} {errors}"
+        return errors if fails else printed
 
     def rows(self, command: str, *arguments, experiment=EXPERIMENT) -> list[dict[str, str]]:
         return CommandLine.rows(self.run(command, *arguments, experiment=experiment))
