@@ -374,7 +374,7 @@ def features(s: Session) -> None:
     (well, y, x) = list(s.acquisition.sites)[-1]
     labels = client.download_object_metadata(CELLS, PLATE, well, y, x, 0)["label"].tolist()
     special = [1e300, 1e-300, -0.0, 5e-324, 0.1, 1 / 3, -1e22, sys.float_info.max]
-    cells = [[special[(row + number) % len(special)] + 0.0 * row for number in range(4)] for row in range(len(labels))]
+    cells = [[special[(row + number) % len(special)] for number in range(4)] for row in range(len(labels))]
     frame = pd.DataFrame(cells, index=labels, columns=FEATURES)
     # In another order, and with labels that no object has.
     sent = pd.concat([frame.iloc[::-1], pd.DataFrame([[9.0] * 4], index=[4242424], columns=FEATURES)])
