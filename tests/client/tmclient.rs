@@ -165,7 +165,7 @@ async fn every_method_and_command_of_tmclient_is_answered_by_value(database: Dat
     // In a thread of its own: the server answers meanwhile.
     let (succeeded, printed) = tokio::task::spawn_blocking(move || {
         let [base, user, password] = [&base, OWNER, PASSWORD].map(Path::new);
-        python::run(&python, "drive_tmclient_checklist.py", &[base, user, password, &directory, &directory])
+        python::run(&python, "drive_tmclient_checklist.py", &[base, user, password, &directory])
     })
     .await
     .unwrap();

@@ -1,228 +1,45 @@
 """Every public method and every command of tmclient 0.3.3, and what client 0.4 adds, each checked by what it brings.
 
-    drive_tmclient_checklist.py BASE_URL USER PASSWORD DIRECTORY LINKED
+    drive_tmclient_checklist.py BASE_URL USER PASSWORD DIRECTORY
 
-DIRECTORY holds a CellVoyager acquisition with its `.mlf`, from which is worked out what the server must say; LINKED is the
-same below an import root of the server. The server has one experiment, `planted`, with results and jobs of tools.
+DIRECTORY holds a CellVoyager acquisition with its `.mlf`, from which is worked out what the server must say; it lies below
+an import root of the server. The server has one experiment, `planted`, with results and jobs of tools.
 
-`METHODS` and `COMMANDS` say which check covers what; the installed client is asked what there is, and notes what each
-check really called. Exit status 0 only if every check holds, and nothing public is left out but what the two lists of
-exceptions name.
+`tmclient_checklist.py` says which check covers what; the installed client is asked what there is, and what each check
+really called is noted. Exit status 0 only if every check holds, and nothing public is left out but what the two lists
+of exceptions name.
 """
 
-import argparse
 import base64
 import csv
-import inspect
 import io
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
 import pandas as pd
-import requests
-import tmclient.cli
 import yaml
-from drive_tmclient import LOOK_EVERY_S, LOOKS, Acquisition, CommandLine, equal, same_image
+from drive_tmclient import LOOK_EVERY_S, LOOKS, equal, same_image
 from tmclient import TmClient
+from tmclient_checklist import COMMANDS, EXPERIMENT, METHODS, OTHER_COMMANDS, OTHER_METHODS
+from tmclient_checklist import (
+    Session,
+    column,
+    exactly,
+    label_image,
+    public_commands,
+    public_methods,
+)
 
-EXPERIMENT = 'every "thing", µm'
 PLATE, OTHER_PLATE = "plate #1?", "by command/2"
 ACQUISITION = "one, & only"
 CELLS = "Cells é"
 TOOLS = "planted"
 STAGES = ["image_conversion", "image_preprocessing", "pyramid_creation"]
-
-# Which check covers a public method of the library.
-METHODS = {
-    "get_experiments": "experiments",
-    "create_experiment": "experiments",
-    "rename_experiment": "experiments",
-    "delete_experiment": "experiments",
-    "get_plates": "plates",
-    "create_plate": "plates",
-    "rename_plate": "plates",
-    "delete_plate": "plates",
-    "get_acquisitions": "acquisitions",
-    "create_acquisition": "acquisitions",
-    "rename_acquisition": "acquisitions",
-    "delete_acquisition": "acquisitions",
-    "get_microscope_files": "files",
-    "upload_microscope_files": "files",
-    "download_workflow_description": "descriptions",
-    "download_workflow_description_file": "descriptions",
-    "upload_workflow_description": "descriptions",
-    "upload_workflow_description_file": "descriptions",
-    "submit_workflow": "workflow",
-    "resubmit_workflow": "workflow",
-    "kill_workflow": "workflow",
-    "get_workflow_status": "workflow",
-    "get_wells": "places",
-    "get_sites": "places",
-    "get_cycles": "places",
-    "get_channels": "channels",
-    "rename_channel": "channels",
-    "download_channel_image": "images",
-    "download_channel_image_file": "images",
-    "get_mapobject_types": "types",
-    "create_mapobject_type": "types",
-    "rename_mapobject_type": "types",
-    "delete_mapobject_type": "types",
-    "upload_segmentation_image": "segmentations",
-    "upload_segmentation_image_file": "segmentations",
-    "download_segmentation_image": "segmentations",
-    "download_segmentation_image_file": "segmentations",
-    "upload_feature_values": "features",
-    "download_feature_values": "features",
-    "download_object_metadata": "features",
-    "download_feature_values_and_metadata_files": "features",
-    "get_features": "features",
-    "rename_feature": "features",
-    "delete_feature": "features",
-    "get_tool_results": "tools",
-    "get_tools_status": "tools",
-}
-OTHER_METHODS = {
-    name: "the server has no pipelines yet"
-    for name in (
-        "download_jterator_project",
-        "download_jterator_project_files",
-        "upload_jterator_project",
-        "upload_jterator_project_files",
-    )
-}
-# Which check covers a command.
-COMMANDS = {
-    "experiment ls": "experiments",
-    "experiment create": "experiments",
-    "experiment rename": "experiments",
-    "experiment rm": "experiments",
-    "plate ls": "plates",
-    "plate create": "plates",
-    "plate rename": "plates",
-    "plate rm": "plates",
-    "acquisition ls": "acquisitions",
-    "acquisition create": "acquisitions",
-    "acquisition rename": "acquisitions",
-    "acquisition rm": "acquisitions",
-    "microscope-file ls": "files",
-    "microscope-file upload": "files",
-    "workflow download": "descriptions",
-    "workflow upload": "descriptions",
-    "workflow submit": "workflow",
-    "workflow resubmit": "workflow",
-    "workflow kill": "workflow",
-    "workflow status": "workflow",
-    "workflow log": "workflow",
-    "well ls": "places",
-    "site ls": "places",
-    "channel ls": "channels",
-    "channel rename": "channels",
-    "channel-image download": "images",
-    "object-type ls": "types",
-    "object-type create": "types",
-    "object-type rename": "types",
-    # Calls a method that the client does not have: fails before it asks the server.
-    "object-type rm": "types",
-    "segmentation upload": "segmentations",
-    "segmentation download": "segmentations",
-    "feature ls": "features",
-    "feature rename": "features",
-    "feature rm": "features",
-    "feature-values download": "features",
-    "tools ls": "tools",
-    "tools status": "tools",
-    "tools log": "tools",
-}
-OTHER_COMMANDS = {name: "the server has no pipelines yet" for name in ("jtproject download", "jtproject upload")}
-
-
-class Watch:
-    """Notes which methods of the client a check calls itself, and which commands it runs."""
-
-    def __init__(self):
-        self.check, self.inside, self.methods, self.commands = "", False, set(), set()
-        for name in public_methods():
-            setattr(TmClient, name, self.noting(name, getattr(TmClient, name)))
-
-    def noting(self, name, method):
-        def noted(*arguments, **named):
-            if self.inside:
-                return method(*arguments, **named)
-            self.methods.add((name, self.check))
-            self.inside = True
-            try:
-                return method(*arguments, **named)
-            finally:
-                self.inside = False
-
-        return noted
-
-
-def public_methods() -> set[str]:
-    return {name for name, _ in inspect.getmembers(TmClient, inspect.isfunction) if not name.startswith("_")}
-
-
-def public_commands() -> set[str]:
-    def below(parser) -> dict:
-        actions = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
-        return actions[0].choices if actions else {}
-
-    return {f"{resource} {name}" for resource, parser in below(tmclient.cli.parser).items() for name in below(parser)}
-
-
-class Session:
-    """A server, by library, by commands and by hand."""
-
-    def __init__(self, base, user, password, directory, linked):
-        self.base, self.user = base, user
-        self.access = (urlsplit(base).hostname, urlsplit(base).port, user, password)
-        self.commands = CommandLine(*self.access)
-        self.acquisition, self.linked = Acquisition(Path(directory)), linked
-        token = requests.post(f"{base}/auth", json={"username": user, "password": password}).json()["access_token"]
-        self.hand = requests.Session()
-        self.hand.headers["Authorization"] = f"JWT {token}"
-        self.watch = Watch()
-
-    def client(self, experiment=EXPERIMENT) -> TmClient:
-        return TmClient(*self.access, experiment_name=experiment)
-
-    def run(self, command: str, *arguments, experiment=EXPERIMENT, fails=False) -> str:
-        """What `tm_client` prints, in a process of its own."""
-        resource, name = command.split()
-        self.watch.commands.add((command, self.watch.check))
-        of = [] if resource == "experiment" else ["-e", experiment]
-        program = Path(sys.executable).with_name("tm_client")
-        line = [program, *self.commands.access, resource, *of, name, *map(str, arguments)]
-        done = subprocess.run(line, capture_output=True, text=True)
-        assert (done.returncode != 0) == fails, f"{line}: {done.stdout} {done.stderr}"
-        return done.stderr if fails else done.stdout
-
-    def rows(self, command: str, *arguments, experiment=EXPERIMENT) -> list[dict[str, str]]:
-        return CommandLine.rows(self.run(command, *arguments, experiment=experiment))
-
-    def path(self, client: TmClient) -> str:
-        return f"/api/experiments/{client._experiment_id}"
-
-    def get(self, path: str, **query):
-        answer = self.hand.get(self.base + path, params=query)
-        answer.raise_for_status()
-        return answer
-
-    def post(self, path: str, body, **query):
-        answer = self.hand.post(self.base + path, json=body, params=query)
-        answer.raise_for_status()
-        return answer.json()
-
-
-def column(things, key) -> list:
-    return [thing[key] for thing in things]
 
 
 def experiments(s: Session) -> None:
@@ -421,8 +238,7 @@ def places(s: Session) -> None:
     listed = [{"ID": site["id"], "Y": str(site["y"]), "X": str(site["x"]), "Height": str(height), "Width": str(width),
                "Well": site["well_name"], "Plate": PLATE} for site in sites]
     equal(s.rows("site ls"), listed, "site ls")
-    (cycle,) = client.get_cycles()
-    equal((cycle["index"], cycle["tpoint"]), (0, 0), "cycle")
+    equal([(cycle["index"], cycle["tpoint"]) for cycle in client.get_cycles()], [(0, 0)], "cycles")
 
 
 def channels(s: Session) -> None:
@@ -477,8 +293,8 @@ def images(s: Session) -> None:
 def types(s: Session) -> None:
     client, static = s.client(), ["Plates", "Sites", "Wells"]
     equal(column(client.get_mapobject_types(), "name"), static, "after the workflow")
-    client.create_mapobject_type(CELLS)
-    client.create_mapobject_type(CELLS)
+    for _ in range(2):
+        client.create_mapobject_type(CELLS)
     s.run("object-type create", "-n", "Nuclei, \"all\"")
     s.run("object-type rename", "-n", "Nuclei, \"all\"", "--new-name", "Nuclei")
     client.rename_mapobject_type("Nuclei", "nuclei/2")
@@ -492,18 +308,6 @@ def types(s: Session) -> None:
     equal(client.get_mapobject_types(), found, "after a command that cannot be")
     client.delete_mapobject_type("nuclei/2")
     equal(client.get_mapobject_types(), found[:-1], "after a deletion")
-
-
-def label_image(shape, most: int) -> np.ndarray:
-    """Discs with holes that touch each other and the border, single pixels, labels with gaps up to `most`."""
-    rows, columns = np.mgrid[: shape[0], : shape[1]]
-    side = max(9, shape[0] // 20)
-    cells = rows // side * 100 + columns // side
-    distance = (rows % side - side // 2) ** 2 + (columns % side - side // 2) ** 2
-    labels = np.where((distance < (side / 2 + 1) ** 2) & (distance > 0), cells * 7 + 1, 0).astype(np.int32)
-    labels[-1, -1] = labels[3, 3] = most
-    labels[0, -1], labels[-1, 0] = most - 1, 65535
-    return labels
 
 
 def segmentations(s: Session) -> None:
@@ -565,19 +369,12 @@ def segmentations(s: Session) -> None:
 FEATURES = ["Morphology_Area", "mean, \"raw\"", "Fläche/µm²", "e\u0301"]
 
 
-def exactly(frame: pd.DataFrame, expected: np.ndarray, what: str) -> None:
-    """Equal to the bit, the signs of zeros and what is missing with it."""
-    actual = frame.to_numpy(float)
-    equal(actual.shape, expected.shape, what)
-    np.testing.assert_array_equal(actual.view(np.uint64), expected.view(np.uint64), err_msg=what)
-
-
 def features(s: Session) -> None:
     client = s.client()
     (well, y, x) = list(s.acquisition.sites)[-1]
     labels = client.download_object_metadata(CELLS, PLATE, well, y, x, 0)["label"].tolist()
     special = [1e300, 1e-300, -0.0, 5e-324, 0.1, 1 / 3, -1e22, sys.float_info.max]
-    cells = [[special[(row + number) % len(special)] + 0.0 * row for number in range(4)] for row in range(len(labels))]
+    cells = [[special[(row + number) % len(special)] for number in range(4)] for row in range(len(labels))]
     frame = pd.DataFrame(cells, index=labels, columns=FEATURES)
     # In another order, and with labels that no object has.
     sent = pd.concat([frame.iloc[::-1], pd.DataFrame([[9.0] * 4], index=[4242424], columns=FEATURES)])
@@ -674,12 +471,12 @@ def linking(s: Session) -> None:
     client.create_acquisition("linked", "by path")
     (acquisition,) = client.get_acquisitions("linked")
     path = f"{s.path(client)}/acquisitions/{acquisition['id']}/register"
-    equal(s.post(path, {"path": s.linked}), {"message": "ok"}, "register")
+    equal(s.post(path, {"path": str(s.acquisition.directory)}), {"message": "ok"}, "register")
     found = {one["name"]: one["status"] for one in client.get_microscope_files("linked", "by path")}
     equal(found, dict.fromkeys(s.acquisition.images | s.acquisition.metadata, "COMPLETE"), "linked files")
     equal(client.get_acquisitions("linked")[0]["status"], "COMPLETE", "linked acquisition")
     client.delete_plate("linked")
-    equal(sorted(one.name for one in Path(s.linked).iterdir()), s.acquisition.names, "the directory afterwards")
+    equal(sorted(one.name for one in s.acquisition.directory.iterdir()), s.acquisition.names, "the directory afterwards")
 
 
 CHECKS = [experiments, plates, acquisitions, files, descriptions, workflow, places, channels, images, types,
@@ -695,7 +492,6 @@ if __name__ == "__main__":
         begun = time.monotonic()
         check(session)
         print(f"{check.__name__}: {time.monotonic() - begun:.1f} s", flush=True)
-    left = METHODS.items() - session.watch.methods
-    equal(left, set(), "methods that were not called where they are to be checked")
+    equal(METHODS.items() - session.watch.methods, set(), "methods that were not called where they are to be checked")
     equal(COMMANDS.items() - session.watch.commands, set(), "commands that were not run where they are to be checked")
     print(f"OK: {len(METHODS)} methods, {len(COMMANDS)} commands")
