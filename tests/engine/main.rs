@@ -2,6 +2,7 @@
 #![allow(clippy::print_stdout)]
 
 mod alignment;
+mod analysis;
 mod centre_outlines;
 mod chains;
 mod comparers;

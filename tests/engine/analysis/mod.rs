@@ -1,0 +1,6 @@
+//! Image analysis against naive references, planted truth, and other people's libraries.
+
+mod segmentation;
+mod segmentation_edges;
+mod segmentation_judged;
+mod segmentation_planted;
