@@ -28,6 +28,7 @@ mod naive;
 mod open_data;
 mod open_format;
 mod pipelines;
+mod planted;
 mod rerun;
 mod restart;
 mod resubmitting;

@@ -2,18 +2,21 @@
 //!
 //! 1. The image is clipped at a percentile, and how much each pixel looks like the middle of a spot is computed: the
 //!    [Laplacian of Gaussian](super::spot_response) of `mean_area × mean_area` pixels.
-//! 2. 4-connected sets above the threshold of `max_area` pixels and more are no spots: they are set to 0 and excluded, as is what lies outside the mask.
-//! 3. With 49 mirrored pixels around it, the response is searched for spots of `min_area` pixels and more, which are taken apart
-//!    where they touch (`deblend`).
-//! 4. Excluded pixels and those on the rim of the mask (its foreground with a background pixel among the 4 neighbours) are cleared.
-//!    Blobs are numbered in raster order.
-//! 5. The centroid of a blob is the mean position of its pixels weighted by the response, cut off to whole pixels; when that is no pixel of
-//!    the blob, its nearest one. Every blob has exactly one.
+//! 2. 4-connected sets above the threshold of `max_area` pixels and more are no spots: they are set to 0 and
+//!    excluded, as is what lies outside the mask.
+//! 3. With 49 mirrored pixels around it, the response is searched for spots of `min_area` pixels and more, which
+//!    are taken apart where they touch (`deblend`).
+//! 4. Excluded pixels and those on the rim of the mask (its foreground with a background pixel among the 4
+//!    neighbours) are cleared. Blobs are numbered in raster order.
+//! 5. The centroid of a blob is the mean position of its pixels weighted by the response, cut off to whole pixels;
+//!    when that is no pixel of the blob, its nearest one. Every blob has exactly one.
 //!
-//! The threshold is in units of the response, not of the image (D19): a spot of Gaussian form, height h above its surroundings and standard deviation s
-//! in pixels, seen through a kernel with σ = (mean_area − 1)/3, has a response of about `2h·s²/(s² + σ²)²` in its middle.
+//! The threshold is in units of the response, not of the image (D19): a spot of Gaussian form, height h above its
+//! surroundings and standard deviation s in pixels, seen through a kernel with σ = (mean_area − 1)/3, has a
+//! response of about `2h·s²/(s² + σ²)²` in its middle.
 //!
-//! The original's result depended on chance where blobs touch (D19), and a blob had no centroid when that pixel was cleared.
+//! The original's result depended on chance where blobs touch (D19), and a blob had no centroid when that pixel
+//! was cleared.
 //!
 //! ```
 //! use tm_engine::analysis::{BlobRules, Mask, detect_blobs};

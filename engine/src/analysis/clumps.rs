@@ -1,22 +1,24 @@
 //! Cutting clumps of objects that touch, at their waists.
 //!
-//! An object is a *clump* when `min_area < area ≤ max_area`, `convexity ≤ max_convexity` and
-//! `circularity ≤ max_circularity` ([`shape`](super::shape)). Objects are the 8-connected components of the mask. Each clump is
+//! An object is a *clump* when `min_area < area ≤ max_area`, `convexity ≤ max_convexity` and `circularity ≤
+//! max_circularity` ([`shape`](super::shape)). Objects are the 8-connected components of the mask. Each clump is
 //! cut out with one pixel of background around it, and then:
 //!
-//! 1. `D` = squared distance to the background, stretched to 8 bits: `⌊255·d²/max⌋`. Peaks are `D >` its Otsu threshold.
-//! 2. A single peak (4-connected) is eroded and opened by the cross again and again, until it falls apart, or as long as something is left. The two
-//!    largest peaks are kept, of equal ones the upper.
-//! 3. They grow over `-D` ([`watershed`](super::watershed)); where they meet is the line: pixels of the object with a pixel of the other
-//!    region among their 8 neighbours, so about two pixels wide.
-//! 4. Parts are the 8-connected components of the object without the line. With trimming, if there are more than two and
-//!    the smallest has less than 10 pixels, all such become part of the line.
-//! 5. The cut is made when there are two parts at least and the smallest has more than `min_cut_area` pixels. Pixels of the line become
-//!    background, and parts that are clumps are cut again, 100 times at most.
+//! 1. `D` = squared distance to the background, stretched to 8 bits: `⌊255·d²/max⌋`. Peaks are `D >` its Otsu
+//!    threshold.
+//! 2. A single peak (4-connected) is eroded and opened by the cross again and again, until it falls apart, or as
+//!    long as something is left. The two largest peaks are kept, of equal ones the upper.
+//! 3. They grow over `-D` ([`watershed`](super::watershed)); where they meet is the line: pixels of the object
+//!    with a pixel of the other region among their 8 neighbours, so about two pixels wide.
+//! 4. Parts are the 8-connected components of the object without the line. With trimming, if there are more than
+//!    two and the smallest has less than 10 pixels, all such become part of the line.
+//! 5. The cut is made when there are two parts at least and the smallest has more than `min_cut_area` pixels.
+//!    Pixels of the line become background, and parts that are clumps are cut again, 100 times at most.
 //!
-//! The original (D17) counted the background of the cut-out as a part: two touching discs that fill their window are then refused
-//! when `min_cut_area` is above what little background there is. `compatible` brings that back (and cuts that leave one part, which it allowed).
-//! It went through all objects of the image for each cut in Python; here each clump is cut on its own, which gives the same parts.
+//! The original (D17) counted the background of the cut-out as a part: two touching discs that fill their window
+//! are then refused when `min_cut_area` is above what little background there is. `compatible` brings that back
+//! (and cuts that leave one part, which it allowed). It went through all objects of the image for each cut in
+//! Python; here each clump is cut on its own, which gives the same parts.
 //!
 //! ```
 //! use tm_engine::analysis::{ClumpRules, Mask, separate_clumps};

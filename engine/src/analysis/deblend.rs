@@ -3,14 +3,15 @@
 //! The method of SExtractor (Bertin and Arnouts 1996), section "Deblending":
 //!
 //! 1. A *detection* is an 8-connected set of at least `min_area` pixels above the threshold T.
-//! 2. It is looked at through 500 levels, `T·(peak/T)^(k/500)`, k = 0 … 499. What is above a level falls into 8-connected branches; those of less
-//!    than `min_area` pixels do not count. Wherever a branch falls into two or more at the next level, these are blobs of their own, unless
-//!    they fall apart themselves further up.
-//! 3. Pixels of the detection that are in no blob join one: blobs grow over them, bright pixels first, of equal ones those that
-//!    were reached first (8-connected).
+//! 2. It is looked at through 500 levels, `T·(peak/T)^(k/500)`, k = 0 … 499. What is above a level falls into
+//!    8-connected branches; those of less than `min_area` pixels do not count. Wherever a branch falls into two or
+//!    more at the next level, these are blobs of their own, unless they fall apart themselves further up.
+//! 3. Pixels of the detection that are in no blob join one: blobs grow over them, bright pixels first, of equal
+//!    ones those that were reached first (8-connected).
 //!
-//! The original drew lots for step 3, weighted by Gaussian profiles of the blobs (D19). And it looked at every level anew; here all levels
-//! are one pass over the pixels from bright to dark, which joins them to branches (union-find), and a detection too small for two branches is not looked at.
+//! The original drew lots for step 3, weighted by Gaussian profiles of the blobs (D19). And it looked at every
+//! level anew; here all levels are one pass over the pixels from bright to dark, which joins them to branches
+//! (union-find), and a detection too small for two branches is not looked at.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -270,5 +271,86 @@ mod tests {
     fn a_blob_that_falls_apart_further_up_counts_as_its_parts_only() {
         let row = [&[9.0f32, 9.0, 5.0, 9.0, 9.0, 2.0, 8.0, 8.0][..]];
         assert_eq!(labels(&row, 2), [1, 1, 1, 2, 2, 2, 3, 3]);
+    }
+
+    /// A detection looked at level by level, everything labelled anew.
+    struct Naive<'a> {
+        image: &'a Plane<f32>,
+        peak: f64,
+        min_area: usize,
+    }
+
+    impl Naive<'_> {
+        /// The branches of a branch above a power of the peak that count.
+        fn branches(&self, branch: &[usize], level: usize) -> Vec<Vec<usize>> {
+            let (width, limit) = (self.image.size().width, self.peak.powf(level as f64 / LEVELS as f64));
+            let bright = Mask::from_fn(self.image.size(), |row, column| {
+                let pixel = row * width + column;
+                branch.contains(&pixel) && f64::from(self.image.pixels()[pixel]) > limit
+            });
+            let regions = Regions::of(&label(&bright, Connectivity::Eight));
+            let pixels = |part: Region<'_>| {
+                let of_run = |run: &super::super::Run| run.row * width + run.start..run.row * width + run.end;
+                part.runs.iter().flat_map(of_run).collect()
+            };
+            regions.iter().filter(|part| part.area >= self.min_area).map(pixels).collect()
+        }
+
+        /// The blobs that a branch falls into; none when it stays whole.
+        fn blobs(&self, branch: &[usize], from: usize) -> Vec<Vec<usize>> {
+            let mut branch = branch.to_vec();
+            for level in from..LEVELS {
+                let parts = self.branches(&branch, level);
+                match parts.as_slice() {
+                    [] => break,
+                    [part] => branch.clone_from(part),
+                    parts => {
+                        let or_whole = |part: &Vec<usize>| {
+                            let blobs = self.blobs(part, level + 1);
+                            if blobs.is_empty() { vec![part.clone()] } else { blobs }
+                        };
+                        return parts.iter().flat_map(or_whole).collect();
+                    }
+                }
+            }
+            Vec::new()
+        }
+    }
+
+    #[test]
+    fn blobs_are_those_that_are_found_level_by_level() {
+        let mut state = 5u32;
+        let mut below = |end: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % end
+        };
+        let (mut whole, mut split) = (0, 0);
+        for case in 0..60 {
+            let size = Size::new(1 + case % 7, 9);
+            let image = Plane::from_fn(size, |_, _| [0.5, 1.5, 2.0, 2.0, 3.1, 4.7, 9.3][below(7) as usize]);
+            let min_area = 1 + case % 3;
+            let found = deblend(&image, 1.0, min_area);
+            let everything: Vec<_> = (0..size.area()).collect();
+            let naive = Naive { image: &image, peak: 1.0, min_area };
+            let detections = naive.branches(&everything, 0);
+            let mut seen = std::collections::BTreeSet::new();
+            for detection in &detections {
+                let peak =
+                    detection.iter().fold(1.0f32, |peak, pixel| peak.max(image.pixels()[*pixel])).into();
+                let blobs = Naive { peak, ..naive }.blobs(detection, 1);
+                let cores = if blobs.is_empty() { vec![detection.clone()] } else { blobs };
+                *(if cores.len() > 1 { &mut split } else { &mut whole }) += 1;
+                for core in &cores {
+                    let label = found.pixels()[core[0]];
+                    assert!(label > 0 && seen.insert(label), "{image:?} {found:?}");
+                    assert!(core.iter().all(|pixel| found.pixels()[*pixel] == label), "{image:?} {found:?}");
+                }
+                assert!(detection.iter().all(|pixel| found.pixels()[*pixel] > 0), "{image:?} {found:?}");
+            }
+            let labelled = found.pixels().iter().filter(|label| **label > 0).count();
+            assert_eq!(labelled, detections.iter().map(Vec::len).sum::<usize>());
+            assert_eq!(found.pixels().iter().copied().max().unwrap_or(0), seen.len() as i32);
+        }
+        assert!(whole > 10 && split > 10, "{whole} stayed whole, {split} fell apart");
     }
 }

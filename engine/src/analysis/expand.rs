@@ -5,8 +5,8 @@
 //! n < 0   pixels of an object at most |n| pixels from the nearest pixel that is not of this object are cleared
 //! ```
 //!
-//! Distances are Euclidean, between pixel centres. Of equally near objects the one whose nearest pixel is leftmost wins, then the upper one. What
-//! lies outside the image is no pixel: objects do not shrink from there.
+//! Distances are Euclidean, between pixel centres. Of equally near objects the one whose nearest pixel is leftmost
+//! wins, then the upper one. What lies outside the image is no pixel: objects do not shrink from there.
 //!
 //! In the original (D16) background had to be *nearer* than n, so that 1 changed nothing, and objects shrank from
 //! background only, not from objects they touch. `compatible` brings both back.

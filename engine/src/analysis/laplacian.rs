@@ -5,8 +5,9 @@
 //! out     = max(0, in ∗ -k)                       the plane mirrored at its edges, the edge repeated
 //! ```
 //!
-//! The mean of the first term is subtracted, so that the kernel sums to 0 and an even area gives 0. The kernel is a sum of three separable ones,
-//! so that the work per pixel grows with s, not with its square. Double precision, stored as single.
+//! The mean of the first term is subtracted, so that the kernel sums to 0 and an even area gives 0. The kernel is
+//! a sum of three separable ones, so that the work per pixel grows with s, not with its square. Double precision,
+//! stored as single.
 //!
 //! ```
 //! use tm_engine::analysis::spot_response;

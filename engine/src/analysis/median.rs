@@ -6,9 +6,9 @@
 //! ```
 //!
 //! Windows of 3×3 and 5×5 are sorted as far as needed, many windows at once in vector lanes. Larger ones slide
-//! (Huang, Yang and Tang 1979, "A fast two-dimensional median filtering algorithm"): counts of grey values gain one
-//! column of the window and lose another, and the median moves from its last place over the values that occur, found in a set of bits. The window goes to
-//! and fro, so it is filled once only.
+//! (Huang, Yang and Tang 1979, "A fast two-dimensional median filtering algorithm"): counts of grey values gain
+//! one column of the window and lose another, and the median moves from its last place over the values that occur,
+//! found in a set of bits. The window goes to and fro, so it is filled once only.
 
 use super::separable::Edge;
 use crate::image::{GreyPixel, Histogram, Plane, Size};

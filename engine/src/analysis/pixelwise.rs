@@ -10,9 +10,10 @@
 //! | [`rescale_intensity`] | `⌊(v - min)/(max - min)·depth max⌋`, v kept between min and max; without max only `v - min`, 0 below |
 //! | [`project`] | largest value or sum of a stack; a sum stops at the depth's maximum |
 //!
-//! Three of them differ from the original (D16), which `compatible` brings back. It stretched both channels, and what came of them, from least to
-//! largest value of each image, cut off, so that intensities of two sites could not be compared. It stretched by `v - min` over *max*, in single
-//! precision, which leaves the range. And its sums wrapped around.
+//! Three of them differ from the original (D16), which `compatible` brings back. It stretched both channels, and
+//! what came of them, from least to largest value of each image, cut off, so that intensities of two sites could
+//! not be compared. It stretched by `v - min` over *max*, in single precision, which leaves the range. And its
+//! sums wrapped around.
 //!
 //! ```
 //! use tm_engine::analysis::{Mask, clip, rescale_intensity};

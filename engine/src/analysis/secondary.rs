@@ -1,19 +1,20 @@
 //! Cells around nuclei: primary objects grow over an intensity image until they meet or reach background.
 //!
-//! 1. *Background* by a local threshold: of the pixels at `dy² + dx² < 25`, `max` and `min`. Where `max - min` is below the contrast
-//!    threshold, background is `v ≤ (min_threshold + max_threshold)/2`, elsewhere `v ≤ (max + min)/2`. Then `v < min_threshold` is
-//!    background and `v > max_threshold` is not.
+//! 1. *Background* by a local threshold: of the pixels at `dy² + dx² < 25`, `max` and `min`. Where `max - min` is
+//!    below the contrast threshold, background is `v ≤ (min_threshold + max_threshold)/2`, elsewhere `v ≤ (max +
+//!    min)/2`. Then `v < min_threshold` is background and `v > max_threshold` is not.
 //! 2. Primary objects, and background that is not part of them, grow over the inverted image, bright places first
 //!    ([`watershed`](super::watershed)). What background took is background.
 //! 3. A hole that is enclosed by one object becomes part of it (4-connected background).
 //!
-//! Each secondary object has the label of its primary one and holds all of its pixels. Labels need not be consecutive.
+//! Each secondary object has the label of its primary one and holds all of its pixels. Labels need not be
+//! consecutive.
 //!
-//! The original (D18) took *bright* pixels for background where contrast is high, and compared with 128 where it is low, whatever the
-//! depth; background won where it overlapped a primary object; all objects lost a rim of one pixel; holes went to the largest label
-//! around them, also those between objects; an object that lost its primary one to another's label was given to the larger number, and a hole without
-//! neighbours failed the whole job. `compatible` brings all of this back as it was, but for the failure: such a hole stays
-//! background.
+//! The original (D18) took *bright* pixels for background where contrast is high, and compared with 128 where it
+//! is low, whatever the depth; background won where it overlapped a primary object; all objects lost a rim of one
+//! pixel; holes went to the largest label around them, also those between objects; an object that lost its primary
+//! one to another's label was given to the larger number, and a hole without neighbours failed the whole job.
+//! `compatible` brings all of this back as it was, but for the failure: such a hole stays background.
 //!
 //! ```
 //! use tm_engine::analysis::{SecondaryRules, segment_secondary};

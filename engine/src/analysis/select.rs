@@ -1,7 +1,7 @@
 //! Keeping objects by their size or form.
 //!
-//! Objects with `lower ≤ feature ≤ upper` are kept, and those whose feature is not a number; a bound that is not given is no bound. Kept objects
-//! are renumbered in raster order.
+//! Objects with `lower ≤ feature ≤ upper` are kept, and those whose feature is not a number; a bound that is not
+//! given is no bound. Kept objects are renumbered in raster order.
 //!
 //! The original (D15) labelled the foreground anew, 4-connected, so that objects that touch became one and
 //! others fell apart. `compatible` brings that back.

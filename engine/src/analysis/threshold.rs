@@ -8,8 +8,9 @@
 //!   nB·nF·(μB - μF)²  =  (sB·nF - sF·nB)² / (nB·nF)        n pixels of sum s
 //!   ```
 //!
-//!   whose right side is computed: its integers are exact, so values of T that divide the pixels alike tie. An image of
-//!   one value has `T = 0`. The threshold may be multiplied by a factor and kept between bounds; foreground is `v > T`.
+//!   whose right side is computed: its integers are exact, so values of T that divide the pixels alike tie. An
+//!   image of one value has `T = 0`. The threshold may be multiplied by a factor and kept between bounds;
+//!   foreground is `v > T`.
 //!
 //! ```
 //! use tm_engine::analysis::{otsu, above};

@@ -119,13 +119,11 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
             columns[output.name.as_str()].iter().map(|name| (*name).to_owned()).collect();
         tables::make_features(&mut tx, kind, &names).await?;
     }
-    let sites = match project.is_empty() {
-        true => Vec::new(),
-        false => alignments::sites(&mut tx, experiment).await?,
-    };
+    let sites = alignments::sites(&mut tx, experiment).await?;
     pruned.commit(tx, environment, experiment).await?.remove(environment).await;
-    if sites.is_empty() {
-        job.log.info("the pipeline has no modules, or the experiment no sites: nothing to do");
+    if project.is_empty() {
+        job.log.info("the pipeline has no modules: there is nothing to do");
+        return Ok(vec![to_batch(&Batch { sites: Vec::new() })?]);
     }
     let size = job.arguments.count("batch_size");
     sites.chunks(size).map(|sites| to_batch(&Batch { sites: sites.to_vec() })).collect()
