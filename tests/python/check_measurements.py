@@ -140,7 +140,7 @@ def adjacency(crop: np.ndarray, threshold: int) -> np.ndarray:
 
 
 def hu(case: Case) -> dict:
-    """OpenCV counts x along the columns, as we do; scikit-image the other way round, which turns the sign of the last."""
+    """OpenCV counts x along the columns, as we do; scikit-image along the rows, which turns the sign of the last."""
     rows = [cv2.HuMoments(cv2.moments(crop.astype(np.float64))).ravel() for crop in case.crops]
     for row, properties in zip(rows, regionprops(case.labels, case.image)):
         other = properties.moments_weighted_hu * [1, 1, 1, 1, 1, 1, -1]
@@ -255,8 +255,9 @@ def pattern(case: Case, compatible: bool) -> dict:
         distances = np.array([math.hypot(a - y, b - x) for a, b in others])
         near = [distances.min(), distances.mean(), distances.std()] if others else [math.nan] * 3
         rows.append([value for absolute in [border, *near] for value in [absolute, absolute / mask.sum()]])
-    names = [f"{kind}-distance-to-{where}" for where in ["border", "nearest-neighbor"] for kind in ["absolute", "relative"]]
-    names += [f"{what}-{kind}-distance-to-neighbors" for what in ["mean", "std"] for kind in ["absolute", "relative"]]
+    kinds = ["absolute", "relative"]
+    names = [f"{kind}-distance-to-{where}" for where in ["border", "nearest-neighbor"] for kind in kinds]
+    names += [f"{what}-{kind}-distance-to-neighbors" for what in ["mean", "std"] for kind in kinds]
     return columns([f"PointPattern_{name}" for name in names], rows)
 
 

@@ -87,9 +87,10 @@ pub fn check_same_labels(parts: &Regions, whole_labels: &Plane<i32>) -> Result<(
         for run in region.runs {
             let mut pixels = run.columns().zip(&whole_labels.row(run.row)[run.columns()]);
             if let Some((column, other)) = pixels.find(|(_, label)| **label != region.label) {
+                let (label, row) = (region.label, run.row);
                 let problem = format!(
-                    "have the labels of the objects they are assigned to, but object {} is in {other} at row {}, column {column}",
-                    region.label, run.row
+                    "have the labels of the objects they are assigned to, but {label} is in {other} at row {row}, \
+                     column {column}"
                 );
                 return Err(EngineError::Parameter { name: "objects", problem });
             }

@@ -106,8 +106,8 @@ fn of_object(labels: &Plane<i32>, borders: &Plane<u8>, region: Region<'_>, optio
     let window = window(region, labels.size(), neighbour_distance.max(touching_distance));
     let label_at = |row: usize, column: usize| labels.get(window.y + row, window.x + column);
     let elsewhere = Mask::from_fn(window.size, |row, column| label_at(row, column) != region.label);
-    // Distances are at most a hundred.
-    let is_near = |squared: i32| squared < (neighbour_distance * neighbour_distance) as i32;
+    let squared = |distance: u32| i64::from(distance) * i64::from(distance);
+    let is_near = |from_object: i32| i64::from(from_object) < squared(neighbour_distance);
     let from_object = squared_distances(&elsewhere);
     let mut near: Vec<i32> = Vec::new();
     for row in 0..window.size.height {
@@ -125,8 +125,8 @@ fn of_object(labels: &Plane<i32>, borders: &Plane<u8>, region: Region<'_>, optio
     }
     let others = Mask::from_fn(window.size, |row, column| near.binary_search(&label_at(row, column)).is_ok());
     let from_others = squared_distances(&dilate(&others, CROSS).inverted());
-    let touches = |squared: i32| {
-        squared <= (touching_distance * touching_distance) as i32 && !(compatible && squared == 0)
+    let touches = |from_others: i32| {
+        i64::from(from_others) <= squared(touching_distance) && !(compatible && from_others == 0)
     };
     let (mut border, mut touching) = (0usize, 0usize);
     for run in region.runs {

@@ -139,7 +139,7 @@ impl Regions {
         let image = self.size.area();
         if boxes > MAX_COVERAGE * image {
             let problem = format!(
-                "have bounding boxes that cover the image {} times, which is more than {MAX_COVERAGE}: are they objects?",
+                "have bounding boxes that cover the image {} times, more than {MAX_COVERAGE}: are they scattered?",
                 boxes / image
             );
             return Err(EngineError::Parameter { name: "objects", problem });

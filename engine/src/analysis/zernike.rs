@@ -8,8 +8,8 @@
 //! R_nm(ρ) = Σ_k (−1)^k (n − k)! / (k! ((n + m)/2 − k)! ((n − m)/2 − k)!) ρ^(n − 2k),    k = 0 … (n − m)/2
 //! ```
 //!
-//! The original scaled the bounding box of each object to a square first, so that long objects became round, and took what the
-//! spline made of the pixels' edges for weights (D22). Its numbers are of no use, and there is no way back to them.
+//! The original scaled the bounding box of each object to a square first, so that long objects became round, and
+//! took what the spline made of the pixels' edges for weights (D22). There is no way back to its numbers.
 //!
 //! Teague, Journal of the Optical Society of America 70:920 (1980).
 

@@ -307,6 +307,6 @@ fn objects_must_be_the_ones_that_they_are_assigned_to() {
         aggregate::check_same_labels(&Regions::of(&strays), &cells).expect_err("one is not").to_string();
     assert_eq!(
         message,
-        "objects have the labels of the objects they are assigned to, but object 1 is in 2 at row 1, column 1"
+        "objects have the labels of the objects they are assigned to, but 1 is in 2 at row 1, column 1"
     );
 }

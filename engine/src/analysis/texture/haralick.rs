@@ -2,9 +2,9 @@
 //!
 //! Grey values become levels from 1 to 255: those from the smallest of the image to its 99.999th percentile, in equal
 //! steps, those above it 255. For a scale d, pairs of the object's pixels d apart are counted in each of the
-//! directions (0, d), (d, d), (d, 0), (d, −d) (rows, columns), both ways round; p(i, j) is the share of pairs with levels i
-//! and j. Thirteen statistics, logarithms to base 2, are averaged over the directions that have pairs; without any
-//! they are NaN:
+//! directions (0, d), (d, d), (d, 0), (d, −d) (rows, columns), both ways round; p(i, j) is the share of pairs with
+//! levels i and j. Thirteen statistics, logarithms to base 2, are averaged over the directions that have pairs;
+//! without any they are NaN:
 //!
 //! ```text
 //! angular-second-moment   Σ p²                   sum-avg       Σ k p₊(k),  p₊(k): i + j = k
@@ -97,15 +97,15 @@ impl Levels {
     fn levels(&self, region: Region<'_>, image: &Plane<u16>, padding: usize) -> Plane<u8> {
         let clipped = |value: u16| u32::from(value.min(self.high));
         let values = || region.runs.iter().flat_map(|run| &image.row(run.row)[run.columns()]);
-        // Levels are 255 at most.
+        let level = |level: u32| u8::try_from(level).unwrap_or(u8::MAX);
         if self.compatible {
             let high = values().copied().map(clipped).max().unwrap_or(0).max(1);
-            return crop(region, padding, |row, column| (clipped(image.get(row, column)) * 255 / high) as u8);
+            return crop(region, padding, |row, column| level(clipped(image.get(row, column)) * 255 / high));
         }
         let low = u32::from(self.low);
         let range = u32::from(self.high).saturating_sub(low).max(1);
         crop(region, padding, |row, column| {
-            (1 + clipped(image.get(row, column)).saturating_sub(low) * 254 / range) as u8
+            level(1 + clipped(image.get(row, column)).saturating_sub(low) * 254 / range)
         })
     }
 

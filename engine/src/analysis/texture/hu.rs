@@ -1,8 +1,8 @@
 //! Hu's seven moment invariants, of the intensities of an object.
 //!
 //! With central moments μ_pq = Σ v (x − x̄)^p (y − ȳ)^q, x̄ and ȳ weighted by intensity, and
-//! ν_pq = μ_pq / μ₀₀^(1 + (p + q)/2). x is the column. Intensities are used as they are, so the numbers are small, and
-//! smaller for brighter objects. NaN for an object without intensity.
+//! ν_pq = μ_pq / μ₀₀^(1 + (p + q)/2). x is the column. Intensities are used as they are, so the numbers are small,
+//! and smaller for brighter objects. NaN for an object without intensity.
 //!
 //! Hu, IRE Transactions on Information Theory 8:179 (1962).
 

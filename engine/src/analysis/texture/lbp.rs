@@ -11,8 +11,10 @@
 //! Ojala, Pietikäinen and Mäenpää, IEEE Transactions on Pattern Analysis and Machine Intelligence 24:971 (2002).
 
 use std::f64::consts::FRAC_1_SQRT_2;
+use std::ops::Range;
 
 use crate::image::Plane;
+use crate::simd::{self, RowKernel};
 
 use super::super::Region;
 use super::crop::crop;
@@ -67,23 +69,26 @@ pub(super) struct Patterns {
 
 /// Where the points of a circle lie.
 struct Circle {
-    radius: usize,
+    radius: isize,
     /// Whole pixels from the middle to the points at 45°, along rows and columns.
-    whole: usize,
+    whole: isize,
     /// The rest, as a share of a pixel.
     rest: f64,
 }
+
+/// Rows and columns to the points of a circle: -1, 0 or 1 times a distance, in the order of the bits.
+const DIRECTIONS: [[isize; 2]; 8] = [[0, 1], [1, 1], [1, 0], [1, -1], [0, -1], [-1, -1], [-1, 0], [-1, 1]];
 
 impl Patterns {
     pub(super) fn of(radii: &[u32], compatible: bool) -> Self {
         let circle = |radius: &u32| {
             let aslant = f64::from(*radius) * FRAC_1_SQRT_2;
             // At most a hundred.
-            Circle { radius: *radius as usize, whole: aslant as usize, rest: aslant.fract() }
+            Circle { radius: *radius as isize, whole: aslant as isize, rest: aslant.fract() }
         };
         let circles: Vec<Circle> = radii.iter().map(circle).collect();
         // Every point lies in the crop, that of a pixel one beside the box too.
-        let padding = circles.iter().map(|circle| circle.radius).max().unwrap_or(0) + 2;
+        let padding = radii.iter().max().map_or(0, |radius| *radius as usize) + 2;
         Self { circles, padding, compatible }
     }
 
@@ -98,49 +103,94 @@ impl Patterns {
 
     fn shares(&self, circle: &Circle, region: Region<'_>, values: &Plane<i32>) -> [f64; BINS] {
         let mut counts = [0usize; BINS];
-        let mut count = |row: usize, column: usize| {
-            counts[usize::from(BIN_OF_PATTERN[usize::from(circle.pattern(values, row, column))])] += 1;
+        let mut patterns = Vec::new();
+        let mut count = |row, columns| {
+            circle.patterns(values, row, columns, &mut patterns);
+            for pattern in &patterns {
+                counts[usize::from(BIN_OF_PATTERN[usize::from(*pattern)])] += 1;
+            }
         };
         if self.compatible {
             let size = values.size();
-            for row in self.padding - 1..size.height - self.padding + 1 {
-                (self.padding - 1..size.width - self.padding + 1).for_each(|column| count(row, column));
-            }
+            let beside = self.padding - 1;
+            (beside..size.height - beside).for_each(|row| count(row, beside..size.width - beside));
             return counts.map(|count| count as f64);
         }
         for run in region.runs {
-            let row = run.row - region.bounds.y + self.padding;
-            run.columns().for_each(|column| count(row, column - region.bounds.x + self.padding));
+            let start = run.start - region.bounds.x + self.padding;
+            count(run.row - region.bounds.y + self.padding, start..start + run.columns().len());
         }
         counts.map(|count| count as f64 / region.area as f64)
     }
 }
 
 impl Circle {
-    /// One bit for each point, in the order of its angle: whether it is brighter than the pixel in the middle.
-    fn pattern(&self, values: &Plane<i32>, row: usize, column: usize) -> u8 {
-        let (height, width) = (self.radius, self.radius);
-        let middle = values.get(row, column);
-        let rise = |row, column| f64::from(values.get(row, column) - middle);
-        let (rest, whole) = (self.rest, self.whole);
-        let (up, left) = (row - whole, column - whole);
-        let (down, right) = (row + whole, column + whole);
-        // Differences are interpolated, not values: on even ground nothing is brighter by rounding.
-        let between = |near_row: usize, far_row: usize, near_column: usize, far_column: usize| {
-            let near = (1.0 - rest) * rise(near_row, near_column) + rest * rise(near_row, far_column);
-            let far = (1.0 - rest) * rise(far_row, near_column) + rest * rise(far_row, far_column);
-            (1.0 - rest) * near + rest * far > 0.0
+    /// The patterns of pixels side by side: one bit for each point, in the order of its angle, that says whether it
+    /// is brighter than the pixel in the middle.
+    fn patterns(&self, values: &Plane<i32>, row: usize, columns: Range<usize>, patterns: &mut Vec<u8>) {
+        patterns.clear();
+        patterns.resize(columns.len(), 0);
+        let beside = |down: isize, right: isize| {
+            let start = columns.start.saturating_add_signed(right);
+            &values.row(row.saturating_add_signed(down))[start..start + columns.len()]
         };
-        let bits = [
-            values.get(row, column + width) > middle,
-            between(down, down + 1, right, right + 1),
-            values.get(row + height, column) > middle,
-            between(down, down + 1, left, left - 1),
-            values.get(row, column - width) > middle,
-            between(up, up - 1, left, left - 1),
-            values.get(row - height, column) > middle,
-            between(up, up - 1, right, right + 1),
-        ];
-        bits.iter().enumerate().fold(0, |pattern, (bit, set)| pattern | u8::from(*set) << bit)
+        let middle = beside(0, 0);
+        for (bit, [down, right]) in DIRECTIONS.into_iter().enumerate() {
+            if down == 0 || right == 0 {
+                let points = beside(down * self.radius, right * self.radius);
+                simd::run(Brighter { points, middle, bit, patterns });
+                continue;
+            }
+            let (near, far) = (self.whole, self.whole + 1);
+            let points = [
+                beside(down * near, right * near),
+                beside(down * near, right * far),
+                beside(down * far, right * near),
+                beside(down * far, right * far),
+            ];
+            simd::run(BrighterBetween { points, rest: self.rest, middle, bit, patterns });
+        }
+    }
+}
+
+/// Sets a bit where points are brighter than the pixels in the middle.
+struct Brighter<'a> {
+    points: &'a [i32],
+    middle: &'a [i32],
+    bit: usize,
+    patterns: &'a mut [u8],
+}
+
+impl RowKernel for Brighter<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for ((pattern, middle), point) in self.patterns.iter_mut().zip(self.middle).zip(self.points) {
+            *pattern |= u8::from(point > middle) << self.bit;
+        }
+    }
+}
+
+/// The same for points between four pixels.
+struct BrighterBetween<'a> {
+    /// Near and far along rows, and of each of these near and far along columns.
+    points: [&'a [i32]; 4],
+    rest: f64,
+    middle: &'a [i32],
+    bit: usize,
+    patterns: &'a mut [u8],
+}
+
+impl RowKernel for BrighterBetween<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { points: [near, near_far, far_near, far], rest, middle, bit, patterns } = self;
+        let pixels = patterns.iter_mut().zip(middle).zip(near).zip(near_far).zip(far_near).zip(far);
+        for (((((pattern, middle), near), near_far), far_near), far) in pixels {
+            // Differences are interpolated, not values: on even ground nothing is brighter by rounding.
+            let rise = |point: &i32| f64::from(point - middle);
+            let near = (1.0 - rest) * rise(near) + rest * rise(near_far);
+            let far = (1.0 - rest) * rise(far_near) + rest * rise(far);
+            *pattern |= u8::from((1.0 - rest) * near + rest * far > 0.0) << bit;
+        }
     }
 }

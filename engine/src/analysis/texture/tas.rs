@@ -8,9 +8,9 @@
 //! center: μ − σ < v < μ + σ        mu-margin: v > μ − σ        mu: v > μ
 //! ```
 //!
-//! Of each, the unset pixels are counted by their number of set neighbours, 0 to 8, among the eight around them (those at
-//! the edge are their own neighbours outside) and divided by the number of unset pixels; and the same with
-//! set and unset changed for each other (`n-`). No pixels to count give 0.
+//! Of each, the unset pixels are counted by their number of set neighbours, 0 to 8, among the eight around them (the
+//! pixels at the edge stand for those beyond it too) and divided by the number of unset pixels; and the same with set
+//! and unset changed for each other (`n-`). No pixels to count give 0.
 //!
 //! The published statistic counts set pixels, where this and the original count unset ones: those are in the `n-`
 //! columns, in reverse. The original had columns by number of neighbours and wrote the values mask by mask, so that
