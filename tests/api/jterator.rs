@@ -22,6 +22,16 @@ tm_tests::on_each_database![
     objects_of_the_experiment_can_be_taken_in_and_saved_again,
 ];
 
+#[tokio::test]
+async fn the_example_of_the_api_document_is_accepted() {
+    let app = TestApp::start().await;
+    let path = format!("{}/workflow/jtproject", experiment(&app).await);
+    let document = app.anonymous().get("/api/openapi.json").await.body;
+    let put = &document["paths"]["/api/experiments/{experiment_id}/workflow/jtproject"]["put"];
+    let example = &put["requestBody"]["content"]["application/json"]["example"];
+    app.client(OWNER).await.put(&path, example).await.says("ok");
+}
+
 /// The channels that the benchmark pipeline takes.
 fn surroundings() -> Surroundings {
     let channels = ["1", "3", "4", "5"].map(str::to_owned).to_vec();

@@ -20,6 +20,7 @@ fn malformed() -> Vec<Broken> {
             Some(json!({})),
             "pipeline has an unknown key \"inputs\"; did you mean `input`?",
         ),
+        ("/pipeline/pipeline", Some(json!(null)), "pipeline needs `pipeline`, the list of its modules"),
         ("/pipeline/pipeline", None, "pipeline needs `pipeline`, the list of its modules"),
         (
             "/pipeline/input/channels/1/correct",
