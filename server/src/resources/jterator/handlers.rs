@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::schema::{JtHandles, JtPipeline, JtProject, example};
+use super::schema::{JtPipeline, JtProject, example};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::ApiResult;
@@ -19,8 +19,9 @@ pub struct StoreProject {
     /// What runs, in which order.
     #[schema(value_type = JtPipeline)]
     pipeline: Value,
-    /// The handles of each module, by its name in the pipeline; those of other names are dropped.
-    #[schema(value_type = std::collections::BTreeMap<String, JtHandles>)]
+    /// The handles of each module, `JtHandles`, by its name in the pipeline; what has another name is dropped, whatever
+    /// it is.
+    #[schema(value_type = Object)]
     handles: Value,
 }
 
