@@ -119,6 +119,8 @@ fn the_benchmark_pipeline_measures_120_columns_of_cells_and_20_of_transcripts() 
 fn handles_of_older_versions_are_completed_with_what_modules_do_by_default() {
     let checked = check(&project("benchmark"), &surroundings()).unwrap();
     let module = |name: &str| checked.modules.iter().find(|module| module.name == name).unwrap();
+    let taken: Vec<_> = module("segment_secondary").images.iter().map(|image| image.name).collect();
+    assert_eq!(taken, ["primary_label_image", "intensity_image"], "in the module's order");
     let clumps = module("separate_clumps");
     assert!(clumps.parameters.flag("trimming"));
     assert_eq!(clumps.parameters.number("max_area"), Some(75_000.0));

@@ -139,7 +139,7 @@ fn misfits() -> Vec<Broken> {
             "/pipeline/pipeline/0/source",
             Some(json!("/opt/modules/smooth.py")),
             "pipeline.pipeline[0].source must be the plain name of a module such as `smooth.py`: paths are not \
-             followed",
+             followed; did you mean `smooth.py`?",
         ),
         (
             "/pipeline/pipeline/0/source",
