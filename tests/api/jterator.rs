@@ -22,6 +22,16 @@ tm_tests::on_each_database![
     objects_of_the_experiment_can_be_taken_in_and_saved_again,
 ];
 
+#[tokio::test]
+async fn the_example_of_the_api_document_is_accepted() {
+    let app = TestApp::start().await;
+    let path = format!("{}/workflow/jtproject", experiment(&app).await);
+    let document = app.anonymous().get("/api/openapi.json").await.body;
+    let put = &document["paths"]["/api/experiments/{experiment_id}/workflow/jtproject"]["put"];
+    let example = &put["requestBody"]["content"]["application/json"]["example"];
+    app.client(OWNER).await.put(&path, example).await.says("ok");
+}
+
 /// The channels that the benchmark pipeline takes.
 fn surroundings() -> Surroundings {
     let channels = ["1", "3", "4", "5"].map(str::to_owned).to_vec();
@@ -109,6 +119,8 @@ fn the_benchmark_pipeline_measures_120_columns_of_cells_and_20_of_transcripts() 
 fn handles_of_older_versions_are_completed_with_what_modules_do_by_default() {
     let checked = check(&project("benchmark"), &surroundings()).unwrap();
     let module = |name: &str| checked.modules.iter().find(|module| module.name == name).unwrap();
+    let taken: Vec<_> = module("segment_secondary").images.iter().map(|image| image.name).collect();
+    assert_eq!(taken, ["primary_label_image", "intensity_image"], "in the module's order");
     let clumps = module("separate_clumps");
     assert!(clumps.parameters.flag("trimming"));
     assert_eq!(clumps.parameters.number("max_area"), Some(75_000.0));

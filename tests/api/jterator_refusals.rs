@@ -20,6 +20,7 @@ fn malformed() -> Vec<Broken> {
             Some(json!({})),
             "pipeline has an unknown key \"inputs\"; did you mean `input`?",
         ),
+        ("/pipeline/pipeline", Some(json!(null)), "pipeline needs `pipeline`, the list of its modules"),
         ("/pipeline/pipeline", None, "pipeline needs `pipeline`, the list of its modules"),
         (
             "/pipeline/input/channels/1/correct",
@@ -138,7 +139,7 @@ fn misfits() -> Vec<Broken> {
             "/pipeline/pipeline/0/source",
             Some(json!("/opt/modules/smooth.py")),
             "pipeline.pipeline[0].source must be the plain name of a module such as `smooth.py`: paths are not \
-             followed",
+             followed; did you mean `smooth.py`?",
         ),
         (
             "/pipeline/pipeline/0/source",

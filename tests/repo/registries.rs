@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use tm_server::jterator::modules;
 use tm_server::workflow::{WorkflowType, steps};
 
 use crate::sources::files;
@@ -40,4 +41,19 @@ fn every_shader_belongs_to_a_registered_kernel() {
         let stem = path.rsplit('/').next().unwrap().trim_end_matches(".wgsl");
         assert!(registered.contains(stem), "{path} is not among the shaders of kernels: {registered:?}");
     }
+}
+
+#[test]
+fn every_module_of_image_analysis_is_registered_once() {
+    let registered: Vec<_> = modules::ALL.iter().map(|module| module.name).collect();
+    assert_eq!(registered.iter().collect::<BTreeSet<_>>().len(), registered.len(), "{registered:?}");
+    let mut written = 0;
+    for (path, text) in files("server/src/jterator/modules", "rs") {
+        for constant in text.lines().filter(|line| line.ends_with(": Module = Module {")) {
+            let name = constant.trim_start_matches("pub const ").split(':').next().unwrap().to_lowercase();
+            assert!(registered.contains(&name.as_str()), "{path}: {name} is not in `ALL`");
+            written += 1;
+        }
+    }
+    assert_eq!(written, registered.len());
 }

@@ -111,12 +111,14 @@ impl<'a> Checker<'a> {
     fn find_module(&mut self, index: usize, item: &Item) -> Option<&'static Module> {
         let place = format!("pipeline.pipeline[{index}].source");
         if item.source.contains(['/', '\\', '$', '~']) {
+            let file = item.source.rsplit(['/', '\\']).next().unwrap_or_default();
+            let hint =
+                modules::find(stem(file)).map(|_| format!("; did you mean `{file}`?")).unwrap_or_default();
             let message = "must be the plain name of a module such as `smooth.py`: paths are not followed";
-            self.problems.add(place, message);
+            self.problems.add(place, format!("{message}{hint}"));
             return None;
         }
-        let stem =
-            SUFFIXES.iter().find_map(|suffix| item.source.strip_suffix(suffix)).unwrap_or(&item.source);
+        let stem = stem(&item.source);
         let found = modules::find(stem);
         if found.is_none() && item.active {
             let hint = suggest(stem, modules::ALL.iter().map(|module| module.name));
@@ -160,4 +162,9 @@ impl<'a> Checker<'a> {
             self.problems.add(place, message);
         }
     }
+}
+
+/// The name of a module's file without its ending.
+fn stem(file: &str) -> &str {
+    SUFFIXES.iter().find_map(|suffix| file.strip_suffix(suffix)).unwrap_or(file)
 }

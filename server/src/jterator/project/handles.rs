@@ -242,7 +242,7 @@ impl OutputHandle {
             HandleType::Figure => &["name", "type", "help"],
             _ => &["name", "type", "help", "key"],
         };
-        let mut fields = fields(value, position, known, problems)?;
+        let fields = fields(value, position, known, problems)?;
         let made = match kind {
             HandleType::Measurement => Made::Measurement {
                 objects: fields.name("objects", problems),
@@ -250,7 +250,7 @@ impl OutputHandle {
                 channel_ref: fields.optional_name("channel_ref", problems),
             },
             HandleType::Figure => Made::Figure,
-            _ => Made::Key(key(&mut fields, problems)),
+            _ => Made::Key(key(&fields, problems)),
         };
         let help = fields.prose("help", problems).unwrap_or_default();
         Some(Self { name: fields.name("name", problems), kind, help, made })

@@ -114,7 +114,7 @@ impl Pipeline {
         {
             pipeline.outputs = output.list("objects", problems, ObjectOutput::read);
         }
-        if top.get("pipeline").is_none() {
+        if section("pipeline").is_none() {
             problems.add("pipeline", "needs `pipeline`, the list of its modules");
         }
         pipeline.items = top.list("pipeline", problems, Item::read);

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::schema::{JtHandles, JtPipeline, JtProject};
+use super::schema::{JtPipeline, JtProject, example};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::ApiResult;
@@ -19,8 +19,9 @@ pub struct StoreProject {
     /// What runs, in which order.
     #[schema(value_type = JtPipeline)]
     pipeline: Value,
-    /// The handles of each module, by its name in the pipeline; those of other names are dropped.
-    #[schema(value_type = std::collections::BTreeMap<String, JtHandles>)]
+    /// The handles of each module, `JtHandles`, by its name in the pipeline; what has another name is dropped, whatever
+    /// it is.
+    #[schema(value_type = Object)]
     handles: Value,
 }
 
@@ -45,7 +46,8 @@ pub async fn get_project(
 /// Check an image-analysis project and keep it in place of the one before. Every channel, key, type and number is
 /// looked at, and the error has a line for each that is wrong, with its place and what was wanted; up to 20.
 #[utoipa::path(put, path = "/api/experiments/{experiment_id}/workflow/jtproject", tag = "workflow",
-    params(("experiment_id" = String, Path)), request_body = StoreProject,
+    params(("experiment_id" = String, Path)),
+    request_body(content = StoreProject, example = json!(example())),
     responses((status = 200, body = Message), (status = 400, description = "The project cannot run; why, a line each"),
         (status = 403), (status = 404)))]
 pub async fn put_project(

@@ -1,13 +1,13 @@
 //! What projects look like in the API document; they are read and written by [`crate::jterator::project`].
-#![expect(dead_code, reason = "describes JSON in the API document")]
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 /// An image-analysis project.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtProject {
     /// What runs, in which order.
     pipeline: JtPipeline,
@@ -17,6 +17,7 @@ pub struct JtProject {
 
 /// What a pipeline takes, runs and saves.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtPipeline {
     /// What it is for.
     #[schema(example = "nuclei and their cells")]
@@ -34,6 +35,7 @@ pub struct JtPipeline {
 
 /// What a pipeline takes from the experiment, each under its name.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtInput {
     /// Channels.
     channels: Option<Vec<JtChannel>>,
@@ -43,6 +45,7 @@ pub struct JtInput {
 
 /// A channel that a pipeline takes.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtChannel {
     /// Name.
     #[schema(example = "wavelength-1")]
@@ -54,6 +57,7 @@ pub struct JtChannel {
 
 /// A type of objects that a pipeline takes.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtObjects {
     /// Name.
     #[schema(example = "Nuclei")]
@@ -62,6 +66,7 @@ pub struct JtObjects {
 
 /// What a pipeline saves.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtOutput {
     /// Types of objects, with all that is measured of them.
     objects: Option<Vec<JtSavedObjects>>,
@@ -69,6 +74,7 @@ pub struct JtOutput {
 
 /// A type of objects that a pipeline saves.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtSavedObjects {
     /// Name: the key under which a module registered them.
     #[schema(example = "Cells")]
@@ -80,6 +86,7 @@ pub struct JtSavedObjects {
 
 /// A module in a pipeline.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtItem {
     /// What an editor calls it.
     #[schema(example = "smooth_dapi")]
@@ -97,6 +104,7 @@ pub struct JtItem {
 
 /// The handles of a module: what goes in and what comes out.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtHandles {
     /// The version of the module that they were written for.
     #[schema(example = "0.1.0")]
@@ -109,6 +117,7 @@ pub struct JtHandles {
 
 /// An input of a module: with `key` if its type is an image, with `value` otherwise.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtInputHandle {
     /// Name.
     #[schema(example = "filter_size")]
@@ -133,6 +142,7 @@ pub struct JtInputHandle {
 /// An output of a module: with `key` if its type is an image, with `objects`, `objects_ref` and `channel_ref` if it is
 /// `Measurement`, without either if it is `Figure`.
 #[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON in the API document")]
 pub struct JtOutputHandle {
     /// Name.
     #[schema(example = "smoothed_image")]
@@ -156,4 +166,44 @@ pub struct JtOutputHandle {
     /// Name of the input with the image that is measured in.
     #[schema(example = "intensity_image")]
     channel_ref: Option<String>,
+}
+
+/// A small project: the bright objects of a channel, and how bright they are.
+pub fn example() -> Value {
+    let item = |name: &str| json!({"handles": format!("handles/{name}.handles.yaml"), "source": format!("{name}.py")});
+    json!({
+        "pipeline": {
+            "description": "bright objects of a channel",
+            "input": {"channels": [{"name": "1", "correct": true}]},
+            "output": {"objects": [{"name": "Nuclei", "as_polygons": true}]},
+            "pipeline": [item("threshold_otsu"), item("register_objects"), item("measure_intensity")],
+        },
+        "handles": {
+            "threshold_otsu": {
+                "version": "0.0.2",
+                "input": [
+                    {"name": "image", "type": "IntensityImage", "key": "1"},
+                    {"name": "correction_factor", "type": "Scalar", "value": 1.1},
+                ],
+                "output": [{"name": "mask", "type": "BinaryImage", "key": "threshold_otsu.mask"}],
+            },
+            "register_objects": {
+                "version": "0.1.0",
+                "input": [{"name": "mask", "type": "MaskImage", "key": "threshold_otsu.mask"}],
+                "output": [{"name": "objects", "type": "SegmentedObjects", "key": "Nuclei"}],
+            },
+            "measure_intensity": {
+                "version": "0.1.1",
+                "input": [
+                    {"name": "extract_objects", "type": "SegmentedObjects", "key": "Nuclei"},
+                    {"name": "assign_objects", "type": "SegmentedObjects", "key": "Nuclei"},
+                    {"name": "intensity_image", "type": "IntensityImage", "key": "1"},
+                ],
+                "output": [{
+                    "name": "measurements", "type": "Measurement",
+                    "objects": "assign_objects", "objects_ref": "extract_objects", "channel_ref": "intensity_image",
+                }],
+            },
+        },
+    })
 }

@@ -53,8 +53,9 @@ impl<'a> Checker<'a> {
         let outputs = self.match_outputs(candidate);
         let makes = self.check_made(candidate, &outputs, &images);
         let measurement = self.check_measurement(candidate, &outputs, &images, parameters.as_ref());
-        let images = images.into_iter().filter_map(|(input, (key, kind))| {
-            Some(BoundImage { name: module.input(input)?.name, key: key.to_owned(), kind: kind? })
+        let images = module.inputs.iter().filter_map(|input| {
+            let (key, kind) = images.get(input.name)?;
+            Some(BoundImage { name: input.name, key: (*key).to_owned(), kind: (*kind)? })
         });
         Some(CheckedModule {
             name: name.clone(),

@@ -128,3 +128,45 @@ fn broken(rule: &Rule, parameters: &Parameters) -> Option<(&'static str, String)
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::jterator::modules::ALL;
+
+    #[test]
+    fn every_default_is_a_value_that_its_input_takes() {
+        for module in ALL {
+            let mut parameters = Parameters::default();
+            for input in module.inputs.iter().filter(|input| input.takes != Takes::Image) {
+                let value = match input.default {
+                    Preset::Required => continue,
+                    Preset::Null => Value::Null,
+                    Preset::Flag(flag) => json!(flag),
+                    Preset::Whole(number) => json!(number),
+                    Preset::Number(number) => json!(number),
+                    Preset::Text(text) => json!(text),
+                    Preset::Wholes(numbers) => json!(numbers),
+                };
+                let accepted = accept(input, &value).ok();
+                assert_eq!(
+                    accepted,
+                    Parameter::of_preset(input.default),
+                    "{} of {}",
+                    input.name,
+                    module.name
+                );
+                parameters.set(input.name, accepted.unwrap_or(Parameter::Null));
+            }
+            // Only `filter` needs one of two values that it has no default for.
+            assert_eq!(
+                broken_rules(module, &parameters).is_empty(),
+                module.name != "filter",
+                "{}",
+                module.name
+            );
+        }
+    }
+}
