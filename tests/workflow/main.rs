@@ -29,6 +29,7 @@ mod open_data;
 mod open_format;
 mod pipelines;
 mod planted;
+mod real_cells;
 mod rerun;
 mod restart;
 mod resubmitting;
