@@ -254,7 +254,8 @@ impl Envelope {
         self.parabolas.push(Parabola { column, height, start });
     }
 
-    /// Calls `write(x, column, squared distance)` with the lowest parabola at each column; where two are equal, the left one.
+    /// Calls `write(x, column, squared distance)` with the lowest parabola at each column; the left one where two
+    /// are equal.
     fn nearest(&self, columns: std::ops::Range<usize>, mut write: impl FnMut(usize, i64, i32)) {
         let mut rest = self.parabolas.iter().peekable();
         let Some(mut lowest) = rest.next() else {

@@ -28,8 +28,8 @@ pub(super) fn convex_area(runs: &[Run]) -> usize {
         }
     }
     let rows = || first.row..=last.row;
-    left.columns(rows()).zip(right.columns(rows())).map(|(start, end)| (1 - end - start).max(0)).sum::<i64>()
-        as usize
+    let sides = left.columns(rows()).zip(right.columns(rows()));
+    sides.map(|(start, end)| usize::try_from(1 - end - start).unwrap_or(0)).sum()
 }
 
 /// The left side of a hull, from the top down.

@@ -8,6 +8,7 @@
 //! Measurements go through the [`Regions`] of a label image and come as a table, [`Measurements`].
 
 mod adaptive;
+pub mod aggregate;
 mod bilateral;
 mod blobs;
 mod borders;
@@ -20,13 +21,16 @@ mod expand;
 mod extrema;
 mod fill;
 mod hull;
+pub mod intensity;
 mod laplacian;
 mod mask;
 mod median;
 mod moments;
 mod morphology;
+pub mod neighbours;
 mod perimeter;
 mod pixelwise;
+pub mod point_pattern;
 mod regions;
 mod runs;
 mod secondary;
@@ -35,8 +39,10 @@ mod separable;
 pub mod shape;
 mod smooth;
 mod table;
+pub mod texture;
 mod threshold;
 mod watershed;
+pub mod zernike;
 
 pub use adaptive::{AdaptiveMethod, AdaptiveThreshold};
 pub use blobs::{BlobRules, Blobs, detect_blobs};

@@ -1,6 +1,6 @@
 //! Sums of the coordinates of an object's pixels, and the ellipse that has the same second moments.
 
-use super::Region;
+use super::{Position, Region};
 
 /// Sums over the pixels of an object, with coordinates from the first row and column of its bounding box.
 pub(super) struct Moments {
@@ -47,6 +47,13 @@ impl Moments {
     /// Mean row.
     pub(super) fn centroid_y(&self) -> f64 {
         self.top as f64 + self.y as f64 / self.area as f64
+    }
+
+    /// The pixel that the centroid lies on or right of and below, both cut off to whole numbers.
+    pub(super) fn centroid_pixel(&self) -> Position {
+        // Means of coordinates of the image, so they fit.
+        let mean = |sum: u128| (sum / self.area) as usize;
+        Position { row: self.top + mean(self.y), column: self.left + mean(self.x) }
     }
 
     pub(super) fn ellipse(&self) -> Ellipse {

@@ -51,7 +51,7 @@ pub(super) fn borders(labels: &Plane<i32>, regions: &Regions) -> Vec<Border> {
 }
 
 /// 1 where a pixel of an object has a side in common with anything but the object, 0 elsewhere.
-fn border_pixels(labels: &Plane<i32>) -> Plane<u8> {
+pub(super) fn border_pixels(labels: &Plane<i32>) -> Plane<u8> {
     let size = labels.size();
     let mut marked = Plane::zeros(size);
     let outside = vec![0; size.width];

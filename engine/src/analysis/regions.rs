@@ -3,8 +3,13 @@
 //! One sweep over the image cuts its rows into *runs*, stretches of pixels of one label. Sorted by object they are
 //! what all measurements go through, so none looks at the image as a whole once per object.
 
+use rayon::prelude::*;
+
 use crate::error::{EngineError, Result};
 use crate::image::{Plane, Rect, Size};
+
+/// The boxes of all objects may cover the image this many times where each box is looked at.
+const MAX_COVERAGE: usize = 64;
 
 /// Pixels of one object side by side in a row, as long as can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,19 +133,32 @@ impl Regions {
         y == 0 || x == 0 || y + size.height == self.size.height || x + size.width == self.size.width
     }
 
-    /// Refuses an image of another size than the label image.
-    pub(super) fn check_size(&self, what: &'static str, size: Size) -> Result<()> {
-        if size != self.size {
-            let (expected, actual) = (self.size.to_string(), size.to_string());
-            return Err(EngineError::Shape { what, expected, actual });
+    /// Refuses objects so scattered that looking at the bounding box of each would take too long.
+    pub(super) fn check_coverage(&self) -> Result<()> {
+        let boxes: usize = self.extents.iter().map(|extent| extent.bounds.size.area()).sum();
+        let image = self.size.area();
+        if boxes > MAX_COVERAGE * image {
+            let problem = format!(
+                "have bounding boxes that cover the image {} times, more than {MAX_COVERAGE}: are they scattered?",
+                boxes / image
+            );
+            return Err(EngineError::Parameter { name: "objects", problem });
         }
         Ok(())
     }
 
     /// What `value` says of each object, by ascending label, computed in parallel.
     pub(super) fn map<T: Send>(&self, value: impl Fn(Region<'_>) -> T + Send + Sync) -> Vec<T> {
-        use rayon::prelude::*;
-        (0..self.len()).into_par_iter().map(|index| value(self.get(index))).collect()
+        self.map_with(|| (), |(), region| value(region))
+    }
+
+    /// The same with something made once per thread to work with.
+    pub(super) fn map_with<T: Send, S>(
+        &self,
+        with: impl Fn() -> S + Send + Sync,
+        value: impl Fn(&mut S, Region<'_>) -> T + Send + Sync,
+    ) -> Vec<T> {
+        (0..self.len()).into_par_iter().map_init(with, |with, index| value(with, self.get(index))).collect()
     }
 }
 

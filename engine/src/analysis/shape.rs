@@ -35,7 +35,7 @@ use super::distance::{FAR, distance};
 use super::hull::convex_area;
 use super::moments::Moments;
 use super::perimeter::borders;
-use super::{Mask, Measurements, Regions, squared_distances, squared_object_distances};
+use super::{Mask, Measurements, Regions, check_size, squared_distances, squared_object_distances};
 
 /// The features, in the order of their columns.
 pub const COLUMNS: [&str; 15] = [
@@ -145,7 +145,7 @@ impl Shape {
 /// # Errors
 /// [`EngineError::Shape`](crate::EngineError::Shape) when the regions are those of an image of another size.
 pub fn shapes(labels: &Plane<i32>, regions: &Regions) -> Result<Vec<Shape>> {
-    regions.check_size("label image of the objects to measure", labels.size())?;
+    check_size("label image of the objects to measure", regions.size(), labels.size())?;
     let borders = borders(labels, regions);
     let mut shapes = regions.map(|region| {
         let moments = Moments::of(region);

@@ -48,9 +48,9 @@ impl Measurements {
     }
 
     /// Adds features from their values by object.
-    pub(super) fn push_rows<const N: usize>(&mut self, names: &[impl AsRef<str>; N], rows: &[[f64; N]]) {
+    pub(super) fn push_rows(&mut self, names: &[impl AsRef<str>], rows: &[impl AsRef<[f64]>]) {
         for (index, name) in names.iter().enumerate() {
-            self.push(name.as_ref(), rows.iter().map(|row| row[index]).collect());
+            self.push(name.as_ref(), rows.iter().map(|row| row.as_ref()[index]).collect());
         }
     }
 
