@@ -1,4 +1,5 @@
 //! Image analysis against naive references, planted truth, and other people's libraries.
+#![allow(clippy::unwrap_used)]
 
 mod measurements;
 mod measurements_in_python;
