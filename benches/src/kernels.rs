@@ -157,7 +157,7 @@ fn compare(device: &Device, kernel: &str, on: &dyn OnEngine) -> Result<f64> {
 }
 
 /// Median time of a run in seconds, over runs that together take at least `seconds`.
-fn median_seconds(
+pub(crate) fn median_seconds(
     seconds: f64,
     run: &mut (dyn FnMut(usize) -> tm_engine::Result<()> + Send),
 ) -> tm_engine::Result<f64> {

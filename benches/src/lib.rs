@@ -1,5 +1,6 @@
 //! Benchmarks of the imaging kernels, of tile requests and of whole workflows; `README.md` beside this crate explains them.
 
+pub mod analysis;
 pub mod bandwidth;
 pub mod case;
 pub mod cases;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use tm_bench::{kernels, tiles, workflow};
+use tm_bench::{analysis, kernels, tiles, workflow};
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 
@@ -44,6 +44,18 @@ enum Command {
         /// Small images and few runs: shows that everything works, the figures mean nothing.
         #[arg(long, conflicts_with = "seconds")]
         quick: bool,
+    },
+    /// Image analysis, from pixels to objects, on one thread.
+    Analysis {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Measures only steps whose name contains this.
+        #[arg(long, default_value = "")]
+        filter: String,
+        /// Time for each figure in seconds.
+        #[arg(long, default_value_t = 1.0)]
+        seconds: f64,
     },
     /// Tile requests over HTTP, and building the levels of a layer.
     Tiles {
@@ -103,6 +115,13 @@ fn main() -> anyhow::Result<()> {
                 options.sizes = sizes;
             }
             let report = kernels::measure_all(&options, |figure| eprintln!("{figure}"))?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+        Command::Analysis { json, filter, seconds } => {
+            let report = analysis::measure_all(&analysis::Options::full(filter, seconds), |figure| {
+                eprintln!("{figure}")
+            })?;
             println!("{report}");
             write_json(json.as_deref(), &report)
         }

@@ -1,12 +1,14 @@
 //! Thresholds that follow the surroundings of each pixel.
 //!
-//! The image is first stretched to 8 bits, black at its least value, white at its 99.99th percentile (by the rule of
-//! [`rescale`](crate::kernels::rescale)); `v8` is a pixel of that. Of a window of `k × k` pixels, outside the plane the
-//! nearest pixel of the plane:
+//! The image is first stretched to 8 bits, black at its least value, white at its 99.99th percentile (by the rule
+//! of [`rescale`](crate::kernels::rescale)); `v8` is a pixel of that. Of a window of `k × k` pixels, outside the
+//! plane the nearest pixel of the plane:
 //!
-//! * **Niblack** (1986): `T = mean + constant·std`, foreground `v8 > T`. Mean and (population) standard deviation are of the window, from exact integer
-//!   sums that slide; T is rounded to a whole number, ties to even, and kept in 0 … 255.
-//! * **Cross-correlation**: foreground `v8 > mean - ⌊constant⌋`, the constant cut off towards 0. The mean has the weights of a Gaussian, `σ = 0.3·((k - 1)/2 - 1) + 0.8` (the rule of OpenCV), and is rounded, ties to even.
+//! * **Niblack** (1986): `T = mean + constant·std`, foreground `v8 > T`. Mean and (population) standard deviation
+//!   are of the window, from exact integer sums that slide; T is rounded to a whole number, ties to even, and kept
+//!   in 0 … 255.
+//! * **Cross-correlation**: foreground `v8 > mean - ⌊constant⌋`, the constant cut off towards 0. The mean has the
+//!   weights of a Gaussian, `σ = 0.3·((k - 1)/2 - 1) + 0.8` (the rule of OpenCV), and is rounded, ties to even.
 //!
 //! In the end, by the pixel `v` of the image itself: `v < min` is background and `v > max` foreground.
 //!

@@ -1,7 +1,8 @@
 //! Pixels at which objects end.
 //!
-//! A pixel is a *border* pixel when a neighbour has another label; both sides are marked, and the edge of the image
-//! is no neighbour. The *perimeter* of a mask is the part of its foreground that has a background pixel among its 4 neighbours.
+//! A pixel is a *border* pixel when a neighbour has another label; both sides are marked, and the edge of the
+//! image is no neighbour. The *perimeter* of a mask is the part of its foreground that has a background pixel
+//! among its 4 neighbours.
 //!
 //! ```
 //! use tm_engine::analysis::{Connectivity, Mask, borders, perimeter_pixels};

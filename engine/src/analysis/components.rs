@@ -1,7 +1,7 @@
 //! Labelling: what hangs together is one object.
 //!
-//! Objects are numbered 1, 2, … in raster order of their first pixels. Rows are cut into runs, runs that touch are joined in sets
-//! (union-find), and each run is written once: no pixel is visited more often than twice.
+//! Objects are numbered 1, 2, … in raster order of their first pixels. Rows are cut into runs, runs that touch are
+//! joined in sets (union-find), and each run is written once: no pixel is visited more often than twice.
 //!
 //! ```
 //! use tm_engine::analysis::{Connectivity, Mask, label, relabel};

@@ -26,7 +26,7 @@ pub struct Position {
 
 /// What lies beyond the border of the image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outside {
+pub(super) enum Outside {
     /// Nothing to be near to.
     Nothing,
     /// Background.
@@ -139,7 +139,7 @@ pub(super) fn distance(squared: i32) -> f64 {
 }
 
 /// Squared distance of each pixel of an object (above 0) to the nearest pixel of another kind; 0 for the others.
-fn squared<K: Pixel>(objects: &Plane<K>, outside: Outside) -> Plane<i32> {
+pub(super) fn squared<K: Pixel>(objects: &Plane<K>, outside: Outside) -> Plane<i32> {
     let size = objects.size();
     let mut steps = column_steps(objects, outside);
     for_each_band(steps.pixels_mut(), size.width, |first, band| {

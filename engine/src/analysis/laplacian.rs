@@ -1,12 +1,14 @@
 //! Laplacian of Gaussian: finds bright spots of a size.
 //!
 //! ```text
-//! k(y, x) = g/Σg · (y² + x² - 2σ²)/σ⁴ - mean      g = exp(-(y² + x²)/2σ²),  σ = (s - 1)/3,  y, x = -⌊s/2⌋ … ⌈s/2⌉ - 1
+//! k(y, x) = g/Σg · (y² + x² - 2σ²)/σ⁴ - mean      y, x = -⌊s/2⌋ … ⌈s/2⌉ - 1
+//! g       = exp(-(y² + x²)/2σ²)                   σ = (s - 1)/3
 //! out     = max(0, in ∗ -k)                       the plane mirrored at its edges, the edge repeated
 //! ```
 //!
-//! The mean of the first term is subtracted, so that the kernel sums to 0 and an even area gives 0. The kernel is a sum of three separable ones,
-//! so that the work per pixel grows with s, not with its square. Double precision, stored as single.
+//! The mean of the first term is subtracted, so that the kernel sums to 0 and an even area gives 0. The kernel is
+//! a sum of three separable ones, so that the work per pixel grows with s, not with its square. Double precision,
+//! stored as single.
 //!
 //! ```
 //! use tm_engine::analysis::spot_response;
@@ -22,7 +24,7 @@ use crate::error::{EngineError, Result};
 use crate::image::{GreyPixel, GreyPlane, Plane};
 
 /// The largest kernel in pixels.
-const LARGEST_KERNEL: usize = 999;
+pub(super) const LARGEST_KERNEL: usize = 999;
 
 /// How much each pixel looks like the middle of a bright spot on a kernel of `size × size` pixels, after the image
 /// was clipped at `clip` grey values.

@@ -10,10 +10,14 @@
 mod adaptive;
 pub mod aggregate;
 mod bilateral;
+mod blobs;
 mod borders;
 mod box_mean;
+mod clumps;
 mod components;
+mod deblend;
 mod distance;
+mod expand;
 mod extrema;
 mod fill;
 mod hull;
@@ -25,9 +29,12 @@ mod moments;
 mod morphology;
 pub mod neighbours;
 mod perimeter;
+mod pixelwise;
 pub mod point_pattern;
 mod regions;
 mod runs;
+mod secondary;
+mod select;
 mod separable;
 pub mod shape;
 mod smooth;
@@ -38,17 +45,26 @@ mod watershed;
 pub mod zernike;
 
 pub use adaptive::{AdaptiveMethod, AdaptiveThreshold};
+pub use blobs::{BlobRules, Blobs, detect_blobs};
 pub use borders::{borders, perimeter_pixels};
+pub use clumps::{ClumpRules, separate_clumps};
 pub use components::{label, relabel};
 pub use distance::{
     FAR, NearestForeground, Position, distances, squared_distances, squared_object_distances,
 };
+pub use expand::expand_or_shrink;
 pub use extrema::{Disc, Extremum, extremum};
 pub use fill::fill_holes;
 pub use laplacian::spot_response;
 pub use mask::Mask;
 pub use morphology::{CROSS, SQUARE, dilate, erode, open};
+pub use pixelwise::{
+    LogicalOperation, Projection, apply_mask, clip, combine_channels, combine_masks, invert, project,
+    rescale_intensity,
+};
 pub use regions::{Region, Regions, Run};
+pub use secondary::{SecondaryRules, segment_secondary};
+pub use select::{ObjectFeature, select};
 pub use shape::{Shape, shapes};
 pub use smooth::{Smoothing, SmoothingMethod, gaussian};
 pub use table::{Column, Measurements};

@@ -111,17 +111,6 @@ pub(super) struct Components {
     pub(super) count: usize,
 }
 
-impl Components {
-    /// Number of pixels of each component.
-    pub(super) fn areas(&self, runs: &Runs) -> Vec<usize> {
-        let mut areas = vec![0; self.count];
-        for (run, component) in runs.all.iter().zip(&self.of_run) {
-            areas[*component] += run.columns().len();
-        }
-        areas
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,11 +135,10 @@ mod tests {
         let rows = ["######", "#....#", "#.##.#", "#..#.#", "####.#", "......"];
         let mask = Mask::from_fn(Size::new(6, 6), |row, column| rows[row].as_bytes()[column] == b'#');
         let runs = Runs::new(&mask, true);
-        assert_eq!(runs.components(Connectivity::Four).count, 2);
+        assert_eq!(runs.components(Connectivity::Four).count, 1);
         let steps = Mask::from_fn(Size::new(5, 5), |row, column| row == column || row + column == 4);
         let runs = Runs::new(&steps, true);
         assert_eq!(runs.components(Connectivity::Eight).count, 1);
-        let four = runs.components(Connectivity::Four);
-        assert_eq!((four.count, four.areas(&runs)), (9, vec![1; 9]));
+        assert_eq!(runs.components(Connectivity::Four).count, 9);
     }
 }

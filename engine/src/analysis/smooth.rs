@@ -7,13 +7,15 @@
 //! | median | element `⌊n²/2⌋` of the sorted `n × n` pixels | mirrored, edge repeated |
 //! | bilateral | nearer and more similar pixels weigh more, both with standard deviation n | mirrored, edge not repeated |
 //!
-//! `n` is the filter size. An even window extends one more pixel up and left. Sums of the Gaussian are of double precision and
-//! get 2⁻²⁰ before they are cut off, so that weights whose sum is not quite 1 take no count off an even area.
+//! `n` is the filter size. An even window extends one more pixel up and left. Sums of the Gaussian are of double
+//! precision and get 2⁻²⁰ before they are cut off, so that weights whose sum is not quite 1 take no count off an
+//! even area.
 //!
-//! The original gave the filter size to the Gaussian as σ, and took any size where an odd one was asked for (D14). Here the size is
-//! the full width of the Gaussian at half of its height, `σ = n / 2√(2 ln 2) ≈ n / 2.355`, the rule of CellProfiler's
-//! `Smooth`: structures narrower than the filter size go away, with each of the methods. Sizes that are even are refused, but
-//! not for the Gaussian, which has no window. `compatible` brings back `σ = n`, and even windows.
+//! The original gave the filter size to the Gaussian as σ, and took any size where an odd one was asked for (D14).
+//! Here the size is the full width of the Gaussian at half of its height, `σ = n / 2√(2 ln 2) ≈ n / 2.355`, the
+//! rule of CellProfiler's `Smooth`: structures narrower than the filter size go away, with each of the methods.
+//! Sizes that are even are refused, but not for the Gaussian, which has no window. `compatible` brings back `σ =
+//! n`, and even windows.
 //!
 //! ```
 //! use tm_engine::analysis::{Smoothing, SmoothingMethod};

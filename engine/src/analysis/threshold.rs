@@ -8,8 +8,9 @@
 //!   nB·nF·(μB - μF)²  =  (sB·nF - sF·nB)² / (nB·nF)        n pixels of sum s
 //!   ```
 //!
-//!   whose right side is computed: its integers are exact, so values of T that divide the pixels alike tie. An image of
-//!   one value has `T = 0`. The threshold may be multiplied by a factor and kept between bounds; foreground is `v > T`.
+//!   whose right side is computed: its integers are exact, so values of T that divide the pixels alike tie. An
+//!   image of one value has `T = 0`. The threshold may be multiplied by a factor and kept between bounds;
+//!   foreground is `v > T`.
 //!
 //! ```
 //! use tm_engine::analysis::{otsu, above};
@@ -116,7 +117,7 @@ impl ThresholdBounds {
     fn keep(self, threshold: f64, histogram: &Histogram) -> f64 {
         let occurring = || (0..=u16::MAX).zip(histogram.counts()).filter(|(_, count)| **count > 0);
         let end = |bin: Option<(u16, &u64)>| bin.map_or(0.0, |(value, _)| f64::from(value));
-        let max = self.max.unwrap_or_else(|| end(occurring().last()));
+        let max = self.max.unwrap_or_else(|| end(occurring().next_back()));
         let min = self.min.unwrap_or_else(|| end(occurring().next()));
         if threshold > max {
             max

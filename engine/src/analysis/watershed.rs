@@ -1,13 +1,15 @@
 //! Watershed: objects grow from markers over a surface, low places first, until they meet.
 //!
-//! Priority flood (Meyer 1991; Beucher and Meyer 1993), 4-connected. All marker pixels are queued in raster order; again and again the
-//! queued pixel of the lowest surface value leaves the queue, of equals the one that was queued first. Each of
-//! its neighbours up, left, right, down that has no label yet takes the pixel's label and is queued with its own
-//! surface value. So every pixel that markers reach has a label, and there are no lines between objects. A mask bounds the flood:
-//! outside of it nothing is labelled, markers neither. What no marker reaches stays 0.
+//! Priority flood (Meyer 1991; Beucher and Meyer 1993), 4-connected. All marker pixels are queued in raster order;
+//! again and again the queued pixel of the lowest surface value leaves the queue, of equals the one that was
+//! queued first. Each of its neighbours up, left, right, down that has no label yet takes the pixel's label and is
+//! queued with its own surface value. So every pixel that markers reach has a label, and there are no lines
+//! between objects. A mask bounds the flood: outside of it nothing is labelled, markers neither. What no marker
+//! reaches stays 0.
 //!
 //! The queue has one list per surface value and a set of bits that tells which lists are not empty: constant time
-//! per pixel. A pixel without an unlabelled neighbour is not queued, which changes nothing: it would have nobody to label.
+//! per pixel. A pixel without an unlabelled neighbour is not queued, which changes nothing: it would have nobody
+//! to label.
 //!
 //! ```
 //! use tm_engine::analysis::watershed;

@@ -1,4 +1,8 @@
-//! Image analysis against naive code and other people's libraries.
+//! Image analysis against naive references, planted truth, and other people's libraries.
 
 mod measurements;
 mod measurements_in_python;
+mod segmentation;
+mod segmentation_edges;
+mod segmentation_in_python;
+mod segmentation_planted;
