@@ -139,7 +139,7 @@ fn measurements_are_what_other_libraries_measure() {
     let directory = TempDir::new().expect("a directory");
     let cases = [
         (1, Size::new(110, 131), 30, true),
-        (2, Size::new(64, 90), 60, false),
+        (2, Size::new(50, 70), 30, false),
         (3, Size::new(40, 33), 4, true),
     ];
     for (seed, size, count, is_deep) in cases {
