@@ -34,6 +34,7 @@ mod rerun;
 mod restart;
 mod resubmitting;
 mod scopes;
+mod served_labels;
 mod sweeping;
 mod traces;
 mod tree;
