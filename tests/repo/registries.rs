@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tm_server::jterator::modules;
 use tm_server::workflow::{WorkflowType, steps};
 
-use crate::sources::files;
+use crate::sources::{files, root};
 
 #[test]
 fn every_step_is_a_file_or_folder_and_is_registered() {
@@ -56,4 +56,14 @@ fn every_module_of_image_analysis_is_registered_once() {
         }
     }
     assert_eq!(written, registered.len());
+}
+
+#[test]
+fn the_page_about_pipelines_has_a_row_for_every_module_and_no_other() {
+    let page = std::fs::read_to_string(root().join("server/docs/pipelines.md")).unwrap();
+    let (_, table) = page.split_once("## Modules").expect("a section with the modules");
+    let (table, _) = table.split_once("\n\nTheir inputs").expect("a table");
+    let listed: BTreeSet<&str> = table.lines().filter_map(|line| line.split('`').nth(1)).collect();
+    let registered: BTreeSet<&str> = modules::ALL.iter().map(|module| module.name).collect();
+    assert_eq!(listed, registered);
 }

@@ -13,6 +13,7 @@ use tm_server::failpoint;
 use tm_tests::app::Client;
 use tm_tests::cellvoyager::{PlaneId, PlateFiles, identity_code};
 use tm_tests::databases::Database;
+use tm_tests::pipelines::Pipeline;
 use tm_tests::plates::{ALL_STAGES, description_of};
 use tm_tests::program::{Program, Serving};
 use tm_tests::snapshot::Snapshot;
@@ -76,8 +77,25 @@ impl Work {
             ("align", "ref_cycle", json!(0)),
             ("align", "ref_wavelength", json!("1")),
             ("align", "batch_size", json!(2)),
+            ("jterator", "batch_size", json!(1)),
         ];
-        Self { files, description: description_of("multiplexing", ALL_STAGES, &arguments) }
+        let stages = [ALL_STAGES, &["image_analysis"]].concat();
+        Self { files, description: description_of("multiplexing", &stages, &arguments) }
+    }
+
+    /// Finds patches in the first cycle and measures them in the second.
+    fn pipeline() -> Pipeline {
+        let smooth = [("image", json!("0_1")), ("filter_name", json!("average")), ("filter_size", json!(9))];
+        let measure =
+            [("extract_objects", "Patches"), ("assign_objects", "Patches"), ("intensity_image", "1_1")];
+        Pipeline::default()
+            .channel("0_1")
+            .channel("1_1")
+            .module("smooth", "smooth", &smooth, &[("smoothed_image", "smooth")])
+            .module("otsu", "threshold_otsu", &[("image", json!("smooth"))], &[("mask", "mask")])
+            .module("patches", "register_objects", &[("mask", json!("mask"))], &[("objects", "Patches")])
+            .module("light", "measure_intensity", &measure.map(|(name, key)| (name, json!(key))), &[])
+            .save("Patches")
     }
 
     /// Do whatever is not done yet, as a patient client does; the value is the client.
@@ -112,6 +130,8 @@ impl Work {
         let status = format!("{experiment}/workflow/status?depth=0");
         if get(&client, &status).await?.is_null() {
             self.upload(&client, &acquisition).await?;
+            let put = client.request(Method::PUT, &format!("{experiment}/workflow/jtproject"));
+            client.try_send(put.json(&Self::pipeline().to_json())).await?.says("ok");
             let submit = client.request(Method::POST, &format!("{experiment}/workflow/submit"));
             let answer = client.try_send(submit.json(&json!({"description": self.description}))).await?;
             assert_eq!(answer.status, 200, "{:?}", answer.body);

@@ -160,7 +160,8 @@ mod tests {
         assert_eq!(report.runs.iter().map(|run| run.images).collect::<Vec<_>>(), [4, 8]);
         for run in &report.runs {
             let steps: Vec<_> = run.steps.iter().map(|step| step.name.as_str()).collect();
-            assert_eq!(steps, ["metaextract", "metaconfig", "imextract", "corilla", "illuminati"]);
+            let wanted = ["metaextract", "metaconfig", "imextract", "corilla", "illuminati", "jterator"];
+            assert_eq!(steps, wanted);
             assert!(run.steps.iter().all(|step| step.seconds > 0.0 && step.jobs > 0 && step.peak_mb > 0));
             let sum: f64 = run.steps.iter().map(|step| step.seconds).sum();
             assert!(sum <= run.seconds && sum > 0.5 * run.seconds, "{run}");
