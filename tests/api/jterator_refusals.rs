@@ -177,18 +177,23 @@ fn misfits() -> Vec<Broken> {
         (
             "/handles/smooth_dapi/input/2/value",
             Some(json!(0)),
-            "handles.smooth_dapi.input[2].value (`filter_size`) must be a number from 0.1 to 1000, got 0",
+            "handles.smooth_dapi.input[2].value (`filter_size`) must be a whole number from 1 to 4095, got 0",
         ),
         (
             "/handles/smooth_dapi/input/2/value",
             Some(json!(null)),
-            "handles.smooth_dapi.input[2].value (`filter_size`) must be a number from 0.1 to 1000, and has no value \
-             yet",
+            "handles.smooth_dapi.input[2].value (`filter_size`) must be a whole number from 1 to 4095, and has no \
+             value yet",
+        ),
+        (
+            "/handles/smooth_celltrace/input/1/value",
+            Some(json!("median")),
+            "handles.smooth_celltrace.input[2].value must be odd, got 10",
         ),
         (
             "/handles/threshold_adaptive/input/2/value",
             Some(json!(210)),
-            "handles.threshold_adaptive.input[2].value (`kernel_size`) must be an odd number from 3 to 9999, got 210",
+            "handles.threshold_adaptive.input[2].value (`kernel_size`) must be an odd number from 3 to 4095, got 210",
         ),
         (
             "/handles/threshold_adaptive/input/5/value",
