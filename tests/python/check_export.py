@@ -3,10 +3,11 @@
     check_export.py EXPORT LISTING
 
 LISTING is a JSON file, the files that it names beside it:
-{"tables": {"Cells": {"values": "0.csv", "metadata": "1.csv"}},
+{"tables": {"Cells": {"values": "0.csv", "metadata": "1.csv", "parents": {"parent_Nuclei": {"17": 3}}}},
  "labels": {"plates/p.ome.zarr/B/03/0": {"Cells": {"title": "Cells", "planes": [{"t": 0, "z": 0, "labels": [[…]]}]}}}}
 
-Tables and label images that are not listed must be absent, planes of label images that are not listed must be blank.
+Parents are ids by id of the object; there is no such key where no object lies in another. Tables and label images that
+are not listed must be absent, planes of label images that are not listed must be blank.
 Exit status 0 only if everything is as listed.
 """
 
@@ -32,7 +33,8 @@ def main(export: Path, listing: Path) -> None:
     found = {path.stem for path in (export / "features").iterdir() if path.suffix == ".parquet"}
     assert found == set(expected["tables"]), f"tables {found}"
     for name, files in expected["tables"].items():
-        check_table(export / "features" / f"{name}.parquet", *(listing.parent / files[of] for of in ("metadata", "values")))
+        tables = [listing.parent / files[of] for of in ("metadata", "values")]
+        check_table(export / "features" / f"{name}.parquet", *tables, files.get("parents", {}))
     found = {path.parent.relative_to(export).as_posix() for path in export.rglob("labels")}
     assert found == set(expected["labels"]), f"label images in {found}"
     for image, types in expected["labels"].items():
@@ -40,8 +42,8 @@ def main(export: Path, listing: Path) -> None:
     print(f"OK: {len(expected['tables'])} tables, {len(expected['labels'])} images with labels")
 
 
-def check_table(path: Path, metadata: Path, values: Path) -> None:
-    """The columns of both tables of the API side by side, names that are there already numbered."""
+def check_table(path: Path, metadata: Path, values: Path, parents: dict[str, dict[str, int]]) -> None:
+    """The columns of both tables of the API side by side, names that are there already numbered; then parents."""
     exact = {"float_precision": "round_trip"}
     metadata = pd.read_csv(metadata, keep_default_na=False, na_values=["nan", ""], dtype={name: str for name in TEXTS}, **exact)
     values = pd.read_csv(values, na_values=["nan"], **exact)
@@ -54,11 +56,14 @@ def check_table(path: Path, metadata: Path, values: Path) -> None:
         while unique in names:
             unique, number = f"{name}-{number}", number + 1
         names.append(unique)
+    for name, of in parents.items():
+        columns.append(pd.Series([of.get(str(number)) for number in metadata["mapobject_id"]], dtype="float64"))
+        names.append(name)
     frame = pd.read_parquet(path)
     assert list(frame.columns) == names, f"{path}: columns {list(frame.columns)}, {names} are wanted"
     schema = pq.read_schema(path)
     for name, column in zip(names, columns):
-        kind = "string" if name in TEXTS else "int64" if name in WHOLE else "double"
+        kind = "string" if name in TEXTS else "int64" if name in WHOLE or name in parents else "double"
         assert schema.field(name).type == kind, f"{path}: {name} is {schema.field(name).type}"
         actual = frame[name].tolist()
         cells = column.tolist()

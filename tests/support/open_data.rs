@@ -3,6 +3,7 @@
 // A failed `unwrap` is a failed test.
 #![allow(clippy::unwrap_used)]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,8 +57,11 @@ pub fn pixels(array: &Path) -> GreyPlane {
     Plane::new(size, values).unwrap().into()
 }
 
-/// The planes of a label image, an array of axes (t, 1, z, y, x), each with its time point and focal plane.
-pub fn label_planes(array: &Path) -> Vec<((usize, usize), Vec<Vec<i64>>)> {
+/// Labels by row and column.
+pub type LabelRows = Vec<Vec<i64>>;
+
+/// The planes of a label image, an array of axes (t, 1, z, y, x), by time point and focal plane.
+pub fn label_planes(array: &Path) -> BTreeMap<(usize, usize), LabelRows> {
     let (shape, bytes) = whole(array);
     let [times, 1, depth, height, width] = shape[..] else { panic!("{shape:?}") };
     assert_eq!(bytes.len(), 4 * times * depth * height * width, "uint32 is wanted");

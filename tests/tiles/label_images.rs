@@ -79,7 +79,7 @@ async fn image(map: &MadeUpMap, name: &str) -> Vec<Vec<i64>> {
     }
     let mut planes = label_planes(&directory.path().join("0"));
     assert_eq!(planes.len(), 1);
-    planes.remove(0).1
+    planes.remove(&(0, 0)).unwrap()
 }
 
 fn header(response: &Response, name: reqwest::header::HeaderName) -> String {

@@ -87,11 +87,36 @@ async fn expected_tables(everything: &Everything<'_>, directory: &Path) -> Map<S
     tables
 }
 
+/// Let the first nucleus of every site and the last cell lie in other cells; the value is parent by object, of nuclei
+/// and of cells.
+async fn add_parents(app: &TestApp, everything: &Everything<'_>) -> [Value; 2] {
+    let [cells, nuclei] = everything.types;
+    let ids = async |kind: i64, label: i64| {
+        let sql = format!(
+            "select cast(id as text) from mapobjects where mapobject_type_id = {kind} and label = {label} order by id"
+        );
+        app.texts(&sql).await
+    };
+    let (ones, fours, nuclei) = (ids(cells, 1).await, ids(cells, 4).await, ids(nuclei, 1).await);
+    let add = async |object: &str, parent: &str| {
+        app.sql(&format!(
+            "insert into mapobject_parents (mapobject_id, parent_id) values ({object}, {parent})"
+        ))
+        .await;
+        json!({object: parent.parse::<i64>().unwrap()})
+    };
+    assert_eq!(nuclei.len(), 2);
+    let mut of_nuclei = add(&nuclei[0], &ones[0]).await;
+    of_nuclei[&nuclei[1]] = add(&nuclei[1], &fours[1]).await[&nuclei[1]].clone();
+    [of_nuclei, add(&fours[0], &ones[1]).await]
+}
+
 async fn exported_tables_and_label_images_are_what_was_uploaded(database: Database) {
     let Some(python) = python::interpreter() else { return };
     let app = TestApp::start_on(database).await;
     Everything::build(&app, "other").await;
     let everything = Everything::build(&app, "exported").await;
+    let [of_nuclei, of_cells] = add_parents(&app, &everything).await;
     let directory = TempDir::new().unwrap();
     let target = directory.path().join("out");
     let report = export(&app, "owner/exported", &target).await.unwrap();
@@ -109,7 +134,9 @@ async fn exported_tables_and_label_images_are_what_was_uploaded(database: Databa
     assert_eq!(planes.map(|kind| kind["planes"].as_array().unwrap().len()).sum::<usize>(), 7);
     // A site and an acquisition each.
     assert_eq!(labels.len(), 8);
-    let tables = expected_tables(&everything, directory.path()).await;
+    let mut tables = expected_tables(&everything, directory.path()).await;
+    tables["Cells"]["parents"] = json!({"parent_Cells": of_cells});
+    tables["Cells_Nuclei"]["parents"] = json!({"parent_Cells": of_nuclei});
     assert_eq!(tables.len(), 5);
     let listing = directory.path().join("listing.json");
     fs::write(&listing, json!({"labels": labels, "tables": tables}).to_string()).unwrap();

@@ -7,6 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use super::objects::TypeRows;
+use super::parents::Parents;
 use super::{ExportError, Work, blocking};
 use crate::resources::feature::measured::{Cell, Findings, Objects, ValueFiles, Values, Whereabouts};
 use crate::resources::feature::queries::MeasuredObject;
@@ -48,6 +49,7 @@ async fn write_table(work: &Work, kind: &MapobjectType, path: PathBuf) -> Result
             break;
         }
         table.findings.prepare(&work.environment, &rows).await?;
+        table.parents.prepare(&work.environment, &rows).await?;
         let space = work.space.clone();
         table = blocking(move || {
             space.check()?;
@@ -66,17 +68,18 @@ async fn open(work: &Work, kind: &MapobjectType, path: PathBuf) -> Result<(Table
         let mut tx = environment.db.read().await?;
         let places = ObjectFilter::default().find(&mut tx, work.experiment, kind.reference()).await?;
         let findings = Findings::find(&mut tx, work.experiment, kind).await?;
+        let parents = Parents::find(&mut tx, kind).await?;
         let files = ValueFiles::find(&mut tx, environment, work.experiment, kind.id, &places).await?;
         drop(tx);
         let Some(values) = blocking(move || Ok(files.open()?)).await? else { continue };
         let objects = Objects::new(environment.clone(), kind, &places, None);
         let whereabouts = Whereabouts::of(kind.reference());
         let table = blocking(move || {
-            let columns = columns(whereabouts, &findings, &values);
+            let columns = columns(whereabouts, &findings, &values, &parents);
             let named: Vec<_> = columns.iter().map(|(name, column)| (name.clone(), column.kind())).collect();
             let file = PlainTable::create(&path, &named)?;
             let columns = columns.into_iter().map(|(_, column)| column).collect();
-            Ok(Table { columns, places, findings, values, file })
+            Ok(Table { columns, places, findings, values, parents, file })
         });
         return Ok((table.await?, objects));
     }
@@ -92,20 +95,27 @@ enum Column {
     Finding(usize),
     /// By its place among the features.
     Feature(usize),
+    /// Which object of a type it lies in, by the place of that type among those.
+    Parent(usize),
 }
 
 impl Column {
     fn kind(self) -> ColumnKind {
         match self {
             Self::Whereabouts(column) if column.is_text() => ColumnKind::Text,
-            Self::Id | Self::Whereabouts(_) => ColumnKind::Integer,
+            Self::Id | Self::Whereabouts(_) | Self::Parent(_) => ColumnKind::Integer,
             Self::Finding(_) | Self::Feature(_) => ColumnKind::Number,
         }
     }
 }
 
 /// The columns in their order, under names that differ.
-fn columns(whereabouts: &[Whereabouts], findings: &Findings, values: &Values) -> Vec<(String, Column)> {
+fn columns(
+    whereabouts: &[Whereabouts],
+    findings: &Findings,
+    values: &Values,
+    parents: &Parents,
+) -> Vec<(String, Column)> {
     let mut names = BTreeSet::new();
     let mut columns = Vec::new();
     let mut add = |wanted: &str, column: Column| {
@@ -123,6 +133,8 @@ fn columns(whereabouts: &[Whereabouts], findings: &Findings, values: &Values) ->
     results.for_each(|(index, result)| add(&result.name, Column::Finding(index)));
     let features = values.features().iter().enumerate();
     features.for_each(|(index, feature)| add(&feature.name, Column::Feature(index)));
+    let around = parents.types().iter().enumerate();
+    around.for_each(|(index, kind)| add(&format!("parent_{}", kind.name), Column::Parent(index)));
     columns
 }
 
@@ -133,13 +145,14 @@ struct Table {
     places: Vec<Place>,
     findings: Findings,
     values: Values,
+    parents: Parents,
     file: PlainTable,
 }
 
 impl Table {
     /// Add the rows of some objects. Blocks.
     fn add(&mut self, objects: &[MeasuredObject]) -> StorageResult<()> {
-        let Self { columns, places, findings, values, file } = self;
+        let Self { columns, places, findings, values, parents, file } = self;
         let located = values.locate(objects)?;
         let place_of = |object: &MeasuredObject| Place::find(object.place_id, places);
         let places: Vec<(&MeasuredObject, &Place)> =
@@ -156,6 +169,10 @@ impl Table {
                 values.read(&located, feature, &mut cells)?;
                 values.close(feature);
                 Ok(Cells::Numbers(cells))
+            }
+            Column::Parent(kind) => {
+                let kind = &parents.types()[kind];
+                Ok(Cells::Integers(objects.iter().map(|object| parents.of(kind, object)).collect()))
             }
         })
     }

@@ -15,6 +15,7 @@ mod features;
 mod labels;
 mod layers;
 mod objects;
+mod parents;
 mod plates;
 
 use std::io;

@@ -316,3 +316,49 @@ pub async fn parents(tx: &mut Tx, object: i64) -> Result<Vec<MapobjectParent>> {
         object
     )
 }
+
+/// A type of objects that others lie in.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct ParentType {
+    /// Row id.
+    pub id: i64,
+    /// Name.
+    pub name: String,
+}
+
+/// The types that objects of a type lie in, by id.
+pub async fn parent_types(tx: &mut Tx, objects: i64) -> Result<Vec<ParentType>> {
+    fetch_all!(
+        tx,
+        ParentType,
+        "select distinct mapobject_types.id, mapobject_types.name
+         from mapobjects
+         join mapobject_parents on mapobject_parents.mapobject_id = mapobjects.id
+         join mapobjects as parents on parents.id = mapobject_parents.parent_id
+         join mapobject_types on mapobject_types.id = parents.mapobject_type_id
+         where mapobjects.mapobject_type_id = $1
+         order by mapobject_types.id",
+        objects
+    )
+}
+
+/// What objects of a type lie in, in the sites with ids from `first` to `last`: type of the parent, object, parent.
+pub async fn parents_in_sites(
+    tx: &mut Tx,
+    objects: i64,
+    first: i64,
+    last: i64,
+) -> Result<Vec<(i64, i64, i64)>> {
+    fetch_all!(
+        tx,
+        (i64, i64, i64),
+        "select parents.mapobject_type_id, mapobjects.id, parents.id
+         from mapobjects
+         join mapobject_parents on mapobject_parents.mapobject_id = mapobjects.id
+         join mapobjects as parents on parents.id = mapobject_parents.parent_id
+         where mapobjects.mapobject_type_id = $1 and mapobjects.site_id between $2 and $3",
+        objects,
+        first,
+        last
+    )
+}
