@@ -246,7 +246,10 @@ async fn names_of_every_kind_are_in_the_documents_of_an_export() {
     for (number, experiment) in [EXPERIMENT.to_owned(), format!("ann/{EXPERIMENT}")].iter().enumerate() {
         let target = format!("out {number}");
         let exported = program.run(&["export", experiment, &target]);
-        assert!(exported.succeeds().contains("1 plates with 2 channel images and 1 layers"), "{exported:?}");
+        assert!(
+            exported.succeeds().contains("1 plates with 2 channel images and 0 label images, 1 layers"),
+            "{exported:?}"
+        );
         let export = directory.path().join(&target);
         let only = |kind: &str| {
             let found = names(&export.join(kind));

@@ -13,6 +13,11 @@ pub fn fixture(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/jterator").join(name)
 }
 
+/// The project of this name for real images.
+pub fn project_of_real_cells(name: &str) -> Project {
+    directory::read(&fixture("../real_cells").join(name)).unwrap()
+}
+
 /// The project of this name.
 pub fn project(name: &str) -> Project {
     directory::read(&fixture(name)).unwrap()

@@ -27,7 +27,7 @@ async fn nuclei_of_human_cells_are_found_with_the_cells_around_them() {
     let app = TestApp::start().await;
     let experiment = Experiment::of_microscope(&app, "human", "visiview", 96).await;
     experiment.upload_directory("plate", "a", &directory).await;
-    put(&experiment, &jterator::to_json(&jterator::project("human"))).await;
+    put(&experiment, &jterator::to_json(&jterator::project_of_real_cells("human"))).await;
     let pattern = json!(r"_(?P<w>[A-P]\d{2})f(?P<s>\d{2})(?P<c>d\d)\.");
     experiment.run(&["image_conversion", "image_analysis"], &[("metaconfig", "regex", pattern)]).await;
     let nuclei = table(&experiment, "Nuclei", "feature-values").await;
@@ -55,7 +55,7 @@ async fn unevenly_lit_cells_are_found_at_every_site_after_correction() {
     let app = TestApp::start().await;
     let experiment = Experiment::new(&app).await;
     experiment.upload_directory("plate", "a", &directory).await;
-    put(&experiment, &jterator::to_json(&jterator::project("illumination"))).await;
+    put(&experiment, &jterator::to_json(&jterator::project_of_real_cells("illumination"))).await;
     experiment.run(&["image_conversion", "image_preprocessing", "image_analysis"], &[]).await;
     let metadata = table(&experiment, "Cells", "metadata").await;
     let mut by_column: BTreeMap<&str, usize> = BTreeMap::new();
