@@ -277,8 +277,15 @@ async fn a_second_run_replaces_what_the_first_found_and_nothing_else(database: D
     assert_eq!(label_image(&experiment, "Mine", 0, 0).await[5][5], 7);
     assert_eq!(table(&experiment, "Nuclei", "feature-values").await["mapobject_id"], second["mapobject_id"]);
 
+    // What a person gave a name is kept.
+    let id = types(&experiment).await["Nuclei"].clone();
+    experiment.client.put(&format!("{kinds}/{id}"), &json!({"name": "Kept"})).await.says("ok");
+    analyse(&experiment, &pipeline).await;
+    assert_eq!(types(&experiment).await.into_keys().collect::<Vec<_>>(), ["Kept", "Mine", "Nuclei"]);
+    assert_eq!(table(&experiment, "Kept", "feature-values").await["mapobject_id"], second["mapobject_id"]);
+
     analyse(&experiment, &Pipeline::default()).await;
-    assert_eq!(types(&experiment).await.into_keys().collect::<Vec<_>>(), ["Mine"]);
+    assert_eq!(types(&experiment).await.into_keys().collect::<Vec<_>>(), ["Kept", "Mine"]);
 }
 
 async fn spots_are_counted_for_their_cells_and_know_them(database: Database) {

@@ -106,9 +106,16 @@ pub async fn found_types(tx: &mut Tx, experiment: i64) -> Result<Vec<(i64, Strin
     )
 }
 
-/// Give a type of objects another name.
+/// Give a type of objects another name. One that the pipeline found is a person's from then on.
 pub async fn rename_type(tx: &mut Tx, id: i64, name: &str) -> Result<()> {
-    execute!(tx, "update mapobject_types set name = $1 where id = $2", name, id)?;
+    execute!(
+        tx,
+        "update mapobject_types
+         set found = found and name = $1, name = $1
+         where id = $2",
+        name,
+        id
+    )?;
     Ok(())
 }
 
