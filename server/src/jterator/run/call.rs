@@ -26,6 +26,8 @@ pub enum Work {
 pub enum Made {
     /// A plane.
     Image(Value),
+    /// A plane that was there already.
+    Same(Arc<Value>),
     /// Numbers about objects.
     Table(Measurements),
 }
@@ -104,7 +106,11 @@ impl<'a> Call<'a> {
         self.shared(name).map(|image| &**image)
     }
 
-    fn shared(&self, name: &str) -> Result<&'a Arc<Value>, ModuleError> {
+    /// A plane of any kind, to keep.
+    ///
+    /// # Errors
+    /// When the module has no such input.
+    pub fn shared(&self, name: &str) -> Result<&'a Arc<Value>, ModuleError> {
         self.images.get(name).copied().ok_or_else(|| ModuleError(format!("has no input `{name}`")))
     }
 

@@ -129,16 +129,17 @@ impl Run<'_> {
     fn keep(&mut self, module: &CheckedModule, at: PlaneAt, made: Vec<Made>) -> Result<(), String> {
         let mut keys = module.makes.iter().map(|image| image.key.as_str());
         for made in made {
-            match made {
-                Made::Image(value) => {
-                    let Some(key) = keys.next() else { continue };
-                    self.stacks.entry(key.to_owned()).or_default().insert(at, Arc::new(value));
-                }
+            let image = match made {
+                Made::Image(value) => Arc::new(value),
+                Made::Same(value) => value,
                 Made::Table(measured) => {
                     let Some(measurement) = &module.measurement else { continue };
                     self.add_columns(measurement, at, measured)?;
+                    continue;
                 }
-            }
+            };
+            let Some(key) = keys.next() else { continue };
+            self.stacks.entry(key.to_owned()).or_default().insert(at, image);
         }
         Ok(())
     }
