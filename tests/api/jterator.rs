@@ -264,6 +264,7 @@ fn a_directory_that_is_no_project_is_refused_with_the_file_named() {
     assert!(missing.contains("handles/a.handles.yaml"), "{missing}");
     assert!(refused("pipeline: [").contains("pipeline.yaml: "));
     assert!(refused("input: {channels: [{name: 1}]}\npipeline: []").contains("write it in quotes"));
+    assert!(refused("pipeline: []\ndescription: \"a\\0b\"").contains("must not hold the character U+0000"));
     assert!(refused("pipeline: []\nversion: .nan").contains("pipeline.yaml: "));
     assert!(
         refused(&format!("pipeline: {}{}", "[".repeat(5000), "]".repeat(5000))).contains("pipeline.yaml: ")

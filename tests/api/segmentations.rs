@@ -225,7 +225,7 @@ async fn an_object_is_one_in_all_planes_and_goes_with_the_last(database: Databas
     let expected = json!({
         "id": first[1].1.to_string(), "type": "Cells", "experiment_name": "an experiment",
         "plate_name": "p/1 \"é\"", "well_name": "B03", "well_pos_x": 0, "well_pos_y": 0, "tpoint": 0, "zplane": 1,
-        "label": 2,
+        "label": 2, "parents": [],
     });
     assert_eq!(info.data(), &expected);
 }

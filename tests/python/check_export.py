@@ -36,7 +36,7 @@ def main(export: Path, listing: Path) -> None:
     found = {path.parent.relative_to(export).as_posix() for path in export.rglob("labels")}
     assert found == set(expected["labels"]), f"label images in {found}"
     for image, types in expected["labels"].items():
-        check_labels(export / image, types)
+        check_labels(f"{export}/{image}", types)
     print(f"OK: {len(expected['tables'])} tables, {len(expected['labels'])} images with labels")
 
 
@@ -67,15 +67,16 @@ def check_table(path: Path, metadata: Path, values: Path) -> None:
         assert len(actual) == len(cells) and all(same), f"{path}: {name} is {actual}, {cells} is wanted"
 
 
-def check_labels(image: Path, types) -> None:
-    group = zarr.open_group(image / "labels", mode="r")
+def check_labels(image: str, types) -> None:
+    """The label images of an image, a directory or a URL, are these and no others."""
+    group = zarr.open_group(f"{image}/labels", mode="r")
     labels = Labels.from_zarr(group)
     assert sorted(labels.label_paths) == sorted(types), f"{image}: {labels.label_paths}"
     assert group.attrs["ome"]["version"] == "0.5"
-    pixels = zarr.open_array(image / "0", mode="r", zarr_format=3)
+    pixels = zarr.open_array(f"{image}/0", mode="r", zarr_format=3)
     scales = open_ome_zarr(zarr.open_group(image, mode="r"), version="0.5").ome_attributes.multiscales[0]
     # ome-zarr-py finds them below the image, without being told their names.
-    nodes = [node for node in Reader(parse_url(str(image), mode="r"))() if node.first(Label)]
+    nodes = [node for node in Reader(parse_url(image, mode="r"))() if node.first(Label)]
     read = {node.zarr.basename(): np.asarray(node.data[0]) for node in nodes}
     for name, wanted in types.items():
         model = ImageLabel.from_zarr(group[name]).ome_attributes
@@ -83,7 +84,7 @@ def check_labels(image: Path, types) -> None:
         assert model.image_label.source.image == "../../"
         assert multiscale.name == wanted["title"], multiscale.name
         assert multiscale.axes == scales.axes and multiscale.datasets == scales.datasets, f"{image}: {multiscale}"
-        array = zarr.open_array(image / "labels" / name / "0", mode="r", zarr_format=3)
+        array = zarr.open_array(f"{image}/labels/{name}/0", mode="r", zarr_format=3)
         assert array.dtype == "uint32" and array.shape == (pixels.shape[0], 1, *pixels.shape[2:]), array
         expected = np.zeros(array.shape, array.dtype)
         for plane in wanted["planes"]:

@@ -144,7 +144,7 @@ def hu(case: Case) -> dict:
     rows = [cv2.HuMoments(cv2.moments(crop.astype(np.float64))).ravel() for crop in case.crops]
     for row, properties in zip(rows, regionprops(case.labels, case.image)):
         other = properties.moments_weighted_hu * [1, 1, 1, 1, 1, 1, -1]
-        scale = np.maximum(row[0], 1e-9) ** np.array([1, 2, 3, 3, 6, 4, 6])
+        scale = np.maximum(row[0], 1e-6) ** np.array([1, 2, 3, 3, 6, 4, 6])
         assert np.all(np.abs(row - other) <= 1e-9 * scale), (row, other)
     return columns([f"Texture_Hu-{index}" for index in range(7)], rows)
 
@@ -323,7 +323,7 @@ def main(directory: Path) -> None:
             wanted[f"neighbours-{kind}"] = (case.numbers, neighbours(case, compatible))
             wanted[f"pattern-{kind}"] = (points, pattern(case, compatible))
         assert sorted(tables) == sorted(wanted), f"{folder}: tables {sorted(tables)}"
-        hu_scale = np.maximum(wanted["texture-new"][1]["Texture_Hu-0"], 1e-9)
+        hu_scale = np.maximum(wanted["texture-new"][1]["Texture_Hu-0"], 1e-6)
         for name, (labels, expected) in wanted.items():
             problems += compare(f"case {folder.name}, {name}", tables[name], labels, expected, hu_scale)
     if problems:

@@ -59,6 +59,12 @@ def array_names(store: str) -> list[str]:
     return names
 
 
+def send_token() -> None:
+    """Ask URLs with the token in TMSERVER_TEST_TOKEN, if there is one."""
+    if token := os.environ.get("TMSERVER_TEST_TOKEN"):
+        fsspec.config.conf["http"] = {"client_kwargs": {"headers": {"Authorization": f"JWT {token}"}}}
+
+
 def check_arrays(store: str, expected) -> dict[str, np.ndarray]:
     """Every array, read whole by zarr-python and compared."""
     arrays = {}
@@ -133,7 +139,6 @@ def same(expected: np.ndarray, actual: np.ndarray, what: str) -> None:
 if __name__ == "__main__":
     arguments = sys.argv[1:]
     assert arguments and len(arguments) % 2 == 0, __doc__
-    if token := os.environ.get("TMSERVER_TEST_TOKEN"):
-        fsspec.config.conf["http"] = {"client_kwargs": {"headers": {"Authorization": f"JWT {token}"}}}
+    send_token()
     for store, listing in zip(arguments[::2], arguments[1::2]):
         main(store, Path(listing))

@@ -360,7 +360,7 @@ def segmentations(s: Session) -> None:
         object_id = line["mapobject_id"]
         info = s.get(f"{s.path(client)}/mapobjects/{object_id}/info").json()["data"]
         expected = {"id": str(object_id), "type": CELLS, "experiment_name": EXPERIMENT, **where, "zplane": 0,
-                    "label": line["label"]}
+                    "label": line["label"], "parents": []}
         equal(info, expected, "mapobject info")
     equal(sorted(metadata["label"]), sorted(np.unique(large[large > 0])), "labels of objects")
     client.upload_segmentation_image(*place, tpoint=0, zplane=1, image=large)

@@ -46,15 +46,33 @@ pub async fn fetch_level(client: &Client, layer: &str, level: usize, target: &Pa
 
 /// The pixels of an array of axes (y, x).
 pub fn pixels(array: &Path) -> GreyPlane {
-    let store = Arc::new(FilesystemStore::new(array).unwrap());
-    let opened = Array::open(store, "/").unwrap();
-    let bytes: ArrayBytes<'_> = opened.retrieve_array_subset(&opened.subset_all()).unwrap();
-    let bytes = bytes.into_fixed().unwrap();
-    let [height, width] = opened.shape() else { panic!("{:?}", opened.shape()) };
-    let size = Size::new(usize::try_from(*height).unwrap(), usize::try_from(*width).unwrap());
+    let (shape, bytes) = whole(array);
+    let [height, width] = shape[..] else { panic!("{shape:?}") };
+    let size = Size::new(height, width);
     if bytes.len() == size.area() {
-        return Plane::new(size, bytes.into_owned()).unwrap().into();
+        return Plane::new(size, bytes).unwrap().into();
     }
     let values = bytes.chunks_exact(2).map(|pair| u16::from_ne_bytes([pair[0], pair[1]])).collect();
     Plane::new(size, values).unwrap().into()
+}
+
+/// The planes of a label image, an array of axes (t, 1, z, y, x), each with its time point and focal plane.
+pub fn label_planes(array: &Path) -> Vec<((usize, usize), Vec<Vec<i64>>)> {
+    let (shape, bytes) = whole(array);
+    let [times, 1, depth, height, width] = shape[..] else { panic!("{shape:?}") };
+    assert_eq!(bytes.len(), 4 * times * depth * height * width, "uint32 is wanted");
+    let values = bytes.chunks_exact(4).map(|four| u32::from_ne_bytes(four.try_into().unwrap()));
+    let values: Vec<i64> = values.map(i64::from).collect();
+    let rows: Vec<Vec<i64>> = values.chunks_exact(width).map(<[i64]>::to_vec).collect();
+    let planes = rows.chunks_exact(height).map(<[Vec<i64>]>::to_vec);
+    (0..times).flat_map(|t| (0..depth).map(move |z| (t, z))).zip(planes).collect()
+}
+
+/// The shape of an array, and its values in the order of this machine.
+fn whole(array: &Path) -> (Vec<usize>, Vec<u8>) {
+    let store = Arc::new(FilesystemStore::new(array).unwrap());
+    let opened = Array::open(store, "/").unwrap();
+    let bytes: ArrayBytes<'_> = opened.retrieve_array_subset(&opened.subset_all()).unwrap();
+    let shape = opened.shape().iter().map(|length| usize::try_from(*length).unwrap()).collect();
+    (shape, bytes.into_fixed().unwrap().into_owned())
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod http;
+mod label_images;
 mod layout;
 mod naive;
 mod objects;

@@ -145,7 +145,7 @@ impl Objects {
     }
 }
 
-async fn post(map: &MadeUpMap, path: &str, body: &Value) -> Value {
+pub async fn post(map: &MadeUpMap, path: &str, body: &Value) -> Value {
     let request = map.request(Method::POST, path).bearer_auth(&map.token).json(body);
     request.send().await.unwrap().json().await.unwrap()
 }

@@ -15,7 +15,7 @@ const TITLE: &str = "CV8000-Minimal-DataSet-2C-3W-4S-FP2-stack";
 
 /// A data set beside the project, or `None` (with a note) if there is none.
 #[allow(clippy::print_stdout)]
-fn data(set: &str) -> Option<PathBuf> {
+pub fn data(set: &str) -> Option<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data").join(set);
     if root.is_dir() {
         return Some(root);

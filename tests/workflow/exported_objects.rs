@@ -28,7 +28,7 @@ async fn export(app: &TestApp, experiment: &str, target: &Path) -> Result<Report
 }
 
 /// The label images of every field image by its path in the export, from what was uploaded.
-async fn expected_labels(app: &TestApp, everything: &Everything<'_>) -> Map<String, Value> {
+pub async fn expected_labels(app: &TestApp, everything: &Everything<'_>) -> Map<String, Value> {
     let fields = app
         .texts(&format!(
             "select distinct plates.name || '|' || wells.name || '|' || x || '|' || field || '|' || tpoint

@@ -324,16 +324,23 @@ async fn spots_are_counted_for_their_cells_and_know_them(database: Database) {
     assert!(numbers(&mean[2..])[0].is_nan());
     let spots = table(&experiment, "Spots", "metadata").await;
     assert_eq!(spots["label"], ["1", "2", "3"]);
-    let parents = app
-        .texts(
-            "select cast(parent.label as text)
-             from mapobject_parents
-             join mapobjects as spot on spot.id = mapobject_id
-             join mapobjects as parent on parent.id = parent_id
-             order by spot.label",
-        )
-        .await;
-    assert_eq!(parents, ["1", "1", "2"]);
+    let whole = table(&experiment, "Nuclei", "metadata").await;
+    for (spot, nucleus) in spots["mapobject_id"].iter().zip(["1", "1", "2"]) {
+        let at = whole["label"].iter().position(|label| label == nucleus).unwrap();
+        let parent = json!({
+            "id": whole["mapobject_id"][at], "type": "Nuclei", "label": nucleus.parse::<i64>().unwrap(),
+        });
+        assert_eq!(parents_of(&experiment, spot).await, json!([parent]), "spot {spot}");
+    }
+    for nucleus in &whole["mapobject_id"] {
+        assert_eq!(parents_of(&experiment, nucleus).await, json!([]));
+    }
+}
+
+/// What an object lies in.
+async fn parents_of(experiment: &Experiment<'_>, object: &str) -> Value {
+    let info = experiment.client.get(&format!("{}/mapobjects/{object}/info", experiment.path)).await;
+    info.data()["parents"].clone()
 }
 
 async fn time_points_have_tables_of_their_own_and_focal_planes_are_projected(database: Database) {

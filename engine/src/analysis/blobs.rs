@@ -23,7 +23,8 @@
 //! use tm_engine::image::{Plane, Size};
 //! let size = Size::new(20, 30);
 //! let spot = |row: usize, column: usize, x: usize| row.abs_diff(10) < 2 && column.abs_diff(x) < 2;
-//! let image = Plane::from_fn(size, |row, column| if spot(row, column, 8) || spot(row, column, 20) { 900u16 } else { 100 });
+//! let is_bright = |row, column| spot(row, column, 8) || spot(row, column, 20);
+//! let image = Plane::from_fn(size, |row, column| if is_bright(row, column) { 900u16 } else { 100 });
 //! let found = detect_blobs(&image.into(), &Mask::new(size, vec![1; 600])?, &BlobRules::default())?;
 //! assert_eq!((found.centroids.get(10, 8), found.centroids.get(10, 20)), (1, 2));
 //! assert_eq!(found.blobs.get(10, 9), 1);

@@ -1,8 +1,8 @@
 //! Cutting clumps of objects that touch, at their waists.
 //!
-//! An object is a *clump* when `min_area < area ≤ max_area`, `convexity ≤ max_convexity` and `circularity ≤
-//! max_circularity` ([`shape`](super::shape)). Objects are the 8-connected components of the mask. Each clump is
-//! cut out with one pixel of background around it, and then:
+//! An object is a *clump* when `min_area < area ≤ max_area`, `convexity ≤ max_convexity` and
+//! `circularity ≤ max_circularity` ([`shape`](super::shape)). Objects are the 8-connected components of the mask.
+//! Each clump is cut out with one pixel of background around it, and then:
 //!
 //! 1. `D` = squared distance to the background, stretched to 8 bits: `⌊255·d²/max⌋`. Peaks are `D >` its Otsu
 //!    threshold.

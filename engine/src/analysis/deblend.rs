@@ -325,7 +325,7 @@ mod tests {
             (state >> 16) % end
         };
         let (mut whole, mut split) = (0, 0);
-        for case in 0..60 {
+        for case in 0..120 {
             let size = Size::new(1 + case % 7, 9);
             let image = Plane::from_fn(size, |_, _| [0.5, 1.5, 2.0, 2.0, 3.1, 4.7, 9.3][below(7) as usize]);
             let min_area = 1 + case % 3;
@@ -349,7 +349,8 @@ mod tests {
             }
             let labelled = found.pixels().iter().filter(|label| **label > 0).count();
             assert_eq!(labelled, detections.iter().map(Vec::len).sum::<usize>());
-            assert_eq!(found.pixels().iter().copied().max().unwrap_or(0), seen.len() as i32);
+            let largest = found.pixels().iter().copied().max().unwrap_or(0);
+            assert_eq!(usize::try_from(largest), Ok(seen.len()));
         }
         assert!(whole > 10 && split > 10, "{whole} stayed whole, {split} fell apart");
     }

@@ -1,7 +1,8 @@
 //! Laplacian of Gaussian: finds bright spots of a size.
 //!
 //! ```text
-//! k(y, x) = g/Σg · (y² + x² - 2σ²)/σ⁴ - mean      g = exp(-(y² + x²)/2σ²),  σ = (s - 1)/3,  y, x = -⌊s/2⌋ … ⌈s/2⌉ - 1
+//! k(y, x) = g/Σg · (y² + x² - 2σ²)/σ⁴ - mean      y, x = -⌊s/2⌋ … ⌈s/2⌉ - 1
+//! g       = exp(-(y² + x²)/2σ²)                   σ = (s - 1)/3
 //! out     = max(0, in ∗ -k)                       the plane mirrored at its edges, the edge repeated
 //! ```
 //!

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! out(y, x) = element ⌊n²/2⌋ of the sorted pixels of the window
-//! window    = rows y - ⌊n/2⌋ … y + ⌈n/2⌉ - 1, columns likewise; the plane is mirrored at its edges, the edge repeated
+//! window    = rows y - ⌊n/2⌋ … y + ⌈n/2⌉ - 1, columns likewise; outside, the plane mirrored, the edge repeated
 //! ```
 //!
 //! Windows of 3×3 and 5×5 are sorted as far as needed, many windows at once in vector lanes. Larger ones slide
@@ -114,13 +114,12 @@ impl<T: GreyPixel, const N: usize> Sort<'_, T, N> {
     }
 }
 
-/// Puts the smaller values first.
+/// Puts the smaller values first; `first` is before `second`.
 #[inline(always)]
 fn exchange<T: GreyPixel, const L: usize>(kept: &mut [[T; L]], first: usize, second: usize) {
-    for lane in 0..L {
-        let (a, b) = (kept[first][lane], kept[second][lane]);
-        kept[first][lane] = a.min(b);
-        kept[second][lane] = a.max(b);
+    let (before, after) = kept.split_at_mut(second);
+    for (small, large) in before[first].iter_mut().zip(&mut after[0]) {
+        (*small, *large) = ((*small).min(*large), (*small).max(*large));
     }
 }
 

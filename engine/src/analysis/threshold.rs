@@ -117,7 +117,7 @@ impl ThresholdBounds {
     fn keep(self, threshold: f64, histogram: &Histogram) -> f64 {
         let occurring = || (0..=u16::MAX).zip(histogram.counts()).filter(|(_, count)| **count > 0);
         let end = |bin: Option<(u16, &u64)>| bin.map_or(0.0, |(value, _)| f64::from(value));
-        let max = self.max.unwrap_or_else(|| end(occurring().last()));
+        let max = self.max.unwrap_or_else(|| end(occurring().next_back()));
         let min = self.min.unwrap_or_else(|| end(occurring().next()));
         if threshold > max {
             max

@@ -51,7 +51,7 @@ pub fn measure(regions: &Regions) -> Measurements {
 fn coefficients(n: usize, m: usize) -> Vec<f64> {
     let factorial = |number: usize| (1..=number).map(|factor| factor as f64).product::<f64>();
     let term = |k: usize| {
-        let sign = if k % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if k.is_multiple_of(2) { 1.0 } else { -1.0 };
         sign * factorial(n - k) / (factorial(k) * factorial((n + m) / 2 - k) * factorial((n - m) / 2 - k))
     };
     (0..=(n - m) / 2).rev().map(term).collect()

@@ -95,10 +95,7 @@ async fn write_plane(
 ) -> Result<(), ExportError> {
     work.go_on()?;
     let mut tx = work.environment.db.read().await?;
-    let mut stored = Vec::new();
-    for layer in layers {
-        stored.extend(queries::outlines_of_site(&mut tx, *layer, place.site_id).await?);
-    }
+    let stored = queries::outlines_in_layers(&mut tx, layers, place.site_id).await?;
     drop(tx);
     let corrupt = |_| StoreError::Corrupt(format!("planes of field image {}", place.field));
     let t = usize::try_from(place.t_index).map_err(corrupt)?;

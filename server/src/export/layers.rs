@@ -4,7 +4,6 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::names::Names;
 use super::{ExportError, Stored, Work, blocking, each};
 use crate::environment::Environment;
 use crate::resources::image::{WindowPlan, correction_of};
@@ -14,6 +13,7 @@ use crate::resources::layer::maps::LayerView;
 use crate::resources::layer::pyramid::{self, Block};
 use crate::resources::zarr::key::layer_name;
 use crate::resources::zarr::layer::look;
+use crate::resources::zarr::names::Names;
 use crate::resources::zarr::queries::{self, NamedLayer};
 use crate::storage::copy::copy_tree;
 use crate::storage::images::FullResolution;

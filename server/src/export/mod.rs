@@ -14,7 +14,6 @@
 mod features;
 mod labels;
 mod layers;
-mod names;
 mod objects;
 mod plates;
 

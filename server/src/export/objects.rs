@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::names::Names;
 use crate::resources::feature::queries as features;
 use crate::resources::mapobject::{MapobjectType, queries};
 use crate::resources::segmentation::queries::{self as segmentations, SegmentedSite};
 use crate::resources::tools::{ResultFilter, queries as tools};
+use crate::resources::zarr::names;
 use crate::store::{StoreError, Tx};
 
 /// A type of objects.
@@ -52,23 +52,21 @@ impl TypeRows {
 
 /// The types of an experiment by id, with segmentations up to the id `newest`.
 pub(super) async fn rows(tx: &mut Tx, experiment: i64, newest: i64) -> Result<Vec<TypeRows>, StoreError> {
-    let mut types = queries::list_types(tx, experiment, None).await?;
-    types.sort_by_key(|kind| kind.id);
+    let types = queries::list_types(tx, experiment, None).await?;
     let results = tools::list_results(tx, experiment, ResultFilter::default()).await?;
     let mut segmented: BTreeMap<i64, BTreeMap<i64, Vec<SegmentedSite>>> = BTreeMap::new();
     for shown in segmentations::segmented_sites(tx, experiment, newest).await? {
         let of_type = segmented.entry(shown.mapobject_type_id).or_default();
         of_type.entry(shown.site_id).or_default().push(shown);
     }
-    let mut names = Names::default();
     let mut rows = Vec::with_capacity(types.len());
-    for kind in types {
+    for (name, kind) in names::of_types(types) {
         let mut segmented = segmented.remove(&kind.id).unwrap_or_default();
         segmented.values_mut().for_each(|layers| layers.sort_by_key(|layer| (layer.tpoint, layer.zplane)));
         let about = results.iter().filter(|result| result.mapobject_type_id == kind.id);
         let files = features::files(tx, kind.id).await?;
         rows.push(TypeRows {
-            name: names.give(&kind.name, "objects"),
+            name,
             segmented,
             features: features::list(tx, kind.id, None).await?.iter().map(|feature| feature.id).collect(),
             results: about.map(|result| result.id).collect(),

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::names::Names;
 use super::{ExportError, Stored, Work, blocking};
 use crate::resources::image::queries::{self as images, FieldPlace};
 use crate::resources::layer::maps::FieldPlanes;
 use crate::resources::plate::{Plate, queries};
+use crate::resources::zarr::names::Names;
 use crate::storage::copy::copy_file;
 use crate::storage::images::{DOCUMENT, PlaneIndex, plane_path, plate_document};
 use crate::store::{StoreError, Tx};

@@ -117,7 +117,9 @@ fn disturb(directory: &Path) -> usize {
         serde_json::from_str(&std::fs::read_to_string(&path).expect("read")).expect("it is JSON");
     let mut disturbed = 0;
     for table in tables.as_object_mut().expect("by name").values_mut() {
-        for column in table["columns"].as_array_mut().expect("columns") {
+        let columns = table["columns"].as_array_mut().expect("columns").iter_mut();
+        // This one is 0 but for rounding, as the disc has its middle at the centroid.
+        for column in columns.filter(|column| column[0] != "Morphology_Zernike-1-1") {
             let values = column[1].as_array_mut().expect("values");
             if let Some(value) =
                 values.iter_mut().find(|value| value.as_f64().is_some_and(|value| value != 0.0))
@@ -137,7 +139,7 @@ fn measurements_are_what_other_libraries_measure() {
     let directory = TempDir::new().expect("a directory");
     let cases = [
         (1, Size::new(110, 131), 30, true),
-        (2, Size::new(64, 90), 60, false),
+        (2, Size::new(50, 70), 30, false),
         (3, Size::new(40, 33), 4, true),
     ];
     for (seed, size, count, is_deep) in cases {

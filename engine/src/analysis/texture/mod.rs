@@ -20,8 +20,10 @@ use crate::image::{GreyPlane, Plane};
 
 use super::{Measurements, Region, Regions, check_size, grey_values};
 
-/// Distances in pixels and wavelengths above this are refused.
+/// Radii and scales above this are refused: every object is cut out with as many pixels around it.
 pub const MAX_DISTANCE_PX: u32 = 100;
+/// Wavelengths above this are refused.
+pub const MAX_WAVELENGTH_PX: u32 = 10_000;
 
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,11 +82,13 @@ impl Options {
 
     /// Refuses distances that are out of range.
     fn check(&self) -> Result<()> {
-        for (name, values) in
-            [("frequencies", &self.frequencies), ("radii", &self.radii), ("scales", &self.scales)]
-        {
-            if let Some(wrong) = values.iter().find(|value| !(1..=MAX_DISTANCE_PX).contains(*value)) {
-                let problem = format!("are pixels from 1 to {MAX_DISTANCE_PX}, not {wrong}");
+        for (name, values, most) in [
+            ("frequencies", &self.frequencies, MAX_WAVELENGTH_PX),
+            ("radii", &self.radii, MAX_DISTANCE_PX),
+            ("scales", &self.scales, MAX_DISTANCE_PX),
+        ] {
+            if let Some(wrong) = values.iter().find(|value| !(1..=most).contains(*value)) {
+                let problem = format!("are pixels from 1 to {most}, not {wrong}");
                 return Err(EngineError::Parameter { name, problem });
             }
         }

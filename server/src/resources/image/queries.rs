@@ -206,6 +206,39 @@ pub async fn places_in_fields(tx: &mut Tx, plate: i64) -> Result<Vec<FieldPlace>
     Ok(places)
 }
 
+/// Which time point and focal plane is where in a field image of a well, or only the one at `at`.
+pub async fn places_of_field(
+    tx: &mut Tx,
+    plate: i64,
+    well: &str,
+    field: &str,
+    at: Option<(i64, i64)>,
+) -> Result<Vec<FieldPlace>> {
+    let (t, z) = at.unzip();
+    // See `planes_of_well` for the kind of join.
+    fetch_all!(
+        tx,
+        FieldPlace,
+        "select distinct field, site_id, t_index, z_index, tpoint, zplane
+         from wells
+         cross join sites
+         cross join channel_images
+         where wells.plate_id = $1
+             and wells.name = $2
+             and sites.well_id = wells.id
+             and channel_images.site_id = sites.id
+             and channel_images.field = $3
+             and (cast($4 as bigint) is null or t_index = $4)
+             and (cast($5 as bigint) is null or z_index = $5)
+         order by t_index, z_index",
+        plate,
+        well,
+        field,
+        t,
+        z
+    )
+}
+
 fn plane_index(plate: i64, [t, c, z]: [i64; 3]) -> Result<PlaneIndex> {
     let index = |value: i64| {
         usize::try_from(value).map_err(|_| StoreError::Corrupt(format!("plane of a field of plate {plate}")))

@@ -5,7 +5,9 @@ use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{MapobjectType, SegmentationLayer, SegmentationLayerFilter, check_type_name, queries};
+use super::{
+    MapobjectParent, MapobjectType, SegmentationLayer, SegmentationLayerFilter, check_type_name, queries,
+};
 use crate::app::App;
 use crate::auth::permission::Access;
 use crate::error::{ApiError, ApiResult};
@@ -84,6 +86,30 @@ pub struct MapobjectInfoBody {
     /// Its number in label images.
     #[schema(example = 7)]
     label: Option<i64>,
+    /// The objects of other types that it lies in, as the analysis found them.
+    parents: Vec<ParentBody>,
+}
+
+/// An object that another one lies in.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MapobjectParent)]
+pub struct ParentBody {
+    /// Id.
+    #[schema(example = "16")]
+    id: String,
+    /// Name of its type.
+    #[schema(example = "Nuclei")]
+    #[serde(rename = "type")]
+    type_name: String,
+    /// Its number in label images.
+    #[schema(example = 3)]
+    label: Option<i64>,
+}
+
+impl From<MapobjectParent> for ParentBody {
+    fn from(MapobjectParent { id, type_name, label }: MapobjectParent) -> Self {
+        Self { id: emit_id(id), type_name, label }
+    }
 }
 
 /// A segmentation layer on the wire.
@@ -214,8 +240,10 @@ pub async fn get_mapobject_info(
 ) -> ApiResult<impl IntoResponse> {
     let experiment = authorize(&app, &user, &experiment, Access::Read).await?;
     let id = parse_id("mapobject", &object)?;
-    let found = queries::find_info(&mut app.environment.db.read().await?, experiment, id).await?;
+    let mut tx = app.environment.db.read().await?;
+    let found = queries::find_info(&mut tx, experiment, id).await?;
     let found = found.ok_or_else(|| ApiError::not_found(format!("mapobject {id}")))?;
+    let parents = queries::parents(&mut tx, id).await?;
     Ok(data(MapobjectInfoBody {
         id: object,
         type_name: found.type_name,
@@ -227,6 +255,7 @@ pub async fn get_mapobject_info(
         tpoint: found.tpoint,
         zplane: found.zplane,
         label: found.label,
+        parents: parents.into_iter().map(ParentBody::from).collect(),
     }))
 }
 

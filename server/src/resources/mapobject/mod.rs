@@ -161,6 +161,17 @@ pub struct MapobjectInfo {
     pub label: Option<i64>,
 }
 
+/// An object that another one lies in.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct MapobjectParent {
+    /// Row id.
+    pub id: i64,
+    /// Name of its type.
+    pub type_name: String,
+    /// Its number in label images.
+    pub label: Option<i64>,
+}
+
 /// Check the name of a type of objects.
 ///
 /// # Errors

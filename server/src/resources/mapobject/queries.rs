@@ -1,7 +1,8 @@
 //! SQL of objects on the map.
 
 use super::{
-    MapobjectInfo, MapobjectType, Reference, SegmentationLayer, SegmentationLayerFilter, StaticType,
+    MapobjectInfo, MapobjectParent, MapobjectType, Reference, SegmentationLayer, SegmentationLayerFilter,
+    StaticType,
 };
 use crate::store::{Result, Tx, execute, fetch_all, fetch_one, fetch_optional};
 
@@ -297,6 +298,21 @@ pub async fn find_info(tx: &mut Tx, experiment: i64, object: i64) -> Result<Opti
          order by tpoint, zplane
          limit 1",
         experiment,
+        object
+    )
+}
+
+/// The objects that an object lies in, by id.
+pub async fn parents(tx: &mut Tx, object: i64) -> Result<Vec<MapobjectParent>> {
+    fetch_all!(
+        tx,
+        MapobjectParent,
+        "select mapobjects.id, mapobject_types.name as type_name, mapobjects.label
+         from mapobject_parents
+         join mapobjects on mapobjects.id = mapobject_parents.parent_id
+         join mapobject_types on mapobject_types.id = mapobjects.mapobject_type_id
+         where mapobject_parents.mapobject_id = $1
+         order by mapobjects.id",
         object
     )
 }

@@ -273,6 +273,15 @@ pub async fn outlines_of_site(tx: &mut Tx, layer: i64, site: i64) -> Result<Vec<
     rows.into_iter().map(StoredOutline::try_from).collect()
 }
 
+/// The outlines that a site has in several layers, layer by layer; where objects overlap the later ones show.
+pub async fn outlines_in_layers(tx: &mut Tx, layers: &[i64], site: i64) -> Result<Vec<StoredOutline>> {
+    let mut stored = Vec::new();
+    for layer in layers {
+        stored.extend(outlines_of_site(tx, *layer, site).await?);
+    }
+    Ok(stored)
+}
+
 /// What a site has in a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
 pub struct SegmentedSite {
@@ -293,8 +302,64 @@ pub struct SegmentedSite {
 impl SegmentedSite {
     /// Whether its layer shows a time point and focal plane.
     pub fn shows(&self, tpoint: i64, zplane: i64) -> bool {
-        self.tpoint.is_none_or(|of| of == tpoint) && self.zplane.is_none_or(|of| of == zplane)
+        is_part_of(tpoint, self.tpoint) && is_part_of(zplane, self.zplane)
     }
+}
+
+/// Whether a time point or focal plane is the one of a layer, or one of all that it shows.
+fn is_part_of(wanted: i64, layer: Option<i64>) -> bool {
+    layer.is_none_or(|of| of == wanted)
+}
+
+/// A layer that shows outlines of a site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct ShownLayer {
+    /// Row id.
+    pub id: i64,
+    /// Row id of the type of the objects.
+    pub mapobject_type_id: i64,
+    /// Time point; null where it shows all of them.
+    pub tpoint: Option<i64>,
+    /// Focal plane; null where it shows all of them.
+    pub zplane: Option<i64>,
+    /// Goes up with every change of what it shows.
+    pub version: i64,
+}
+
+impl ShownLayer {
+    /// Whether it shows a time point and focal plane.
+    pub fn shows(&self, tpoint: i64, zplane: i64) -> bool {
+        is_part_of(tpoint, self.tpoint) && is_part_of(zplane, self.zplane)
+    }
+}
+
+/// The layers of an experiment, or of one of its types, that show outlines of a site: those of all time points and
+/// focal planes first, as [`outlines_in_layers`] wants them.
+pub async fn layers_at_site(
+    tx: &mut Tx,
+    experiment: i64,
+    objects: Option<i64>,
+    site: i64,
+) -> Result<Vec<ShownLayer>> {
+    fetch_all!(
+        tx,
+        ShownLayer,
+        "select segmentation_layers.id, mapobject_type_id, tpoint, zplane, version
+         from mapobject_types
+         join segmentation_layers on segmentation_layers.mapobject_type_id = mapobject_types.id
+         where experiment_id = $1
+             and (cast($2 as bigint) is null or mapobject_types.id = $2)
+             and exists (
+                 select 1
+                 from segmentations
+                 where segmentation_layer_id = segmentation_layers.id
+                     and segmentations.site_id = $3
+                     and outline is not null)
+         order by coalesce(tpoint, -1), coalesce(zplane, -1)",
+        experiment,
+        objects,
+        site
+    )
 }
 
 /// The sites of an experiment that have objects in its layers, by layer and site, counting segmentations up to the id

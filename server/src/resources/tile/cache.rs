@@ -51,6 +51,23 @@ pub struct ChunkKey {
     pub x: usize,
 }
 
+/// Everything that decides what a plane of a label image holds.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct LabelsKey {
+    /// Row id of the plate.
+    pub plate: i64,
+    /// Which of the plate's images.
+    pub image_generation: i64,
+    /// The field image, which says how large it is.
+    pub field: String,
+    /// Row id of the site.
+    pub site: i64,
+    /// Id and version of every layer that is shown, in the order of [`outlines_in_layers`].
+    ///
+    /// [`outlines_in_layers`]: crate::resources::segmentation::queries::outlines_in_layers
+    pub layers: Vec<(i64, i64)>,
+}
+
 /// Everything that decides what is kept: tiles as people see them, and chunks as programs read them, in one budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum CacheKey {
@@ -60,6 +77,8 @@ pub enum CacheKey {
     Vector(Box<VectorKey>),
     /// A chunk of full resolution.
     Chunk(ChunkKey),
+    /// A plane of a label image.
+    Labels(Box<LabelsKey>),
 }
 
 impl From<TileKey> for CacheKey {
@@ -71,6 +90,12 @@ impl From<TileKey> for CacheKey {
 impl From<ChunkKey> for CacheKey {
     fn from(key: ChunkKey) -> Self {
         Self::Chunk(key)
+    }
+}
+
+impl From<LabelsKey> for CacheKey {
+    fn from(key: LabelsKey) -> Self {
+        Self::Labels(Box::new(key))
     }
 }
 

@@ -14,7 +14,7 @@ use tm_engine::image::{BitDepth, GreyPlane, Plane, Rect, Size};
 use tm_engine::kernels::rescale::Limits;
 use utoipa::ToSchema;
 
-pub use cache::{CacheKey, ChunkKey, EncodedTile, Tiles};
+pub use cache::{CacheKey, ChunkKey, EncodedTile, LabelsKey, Tiles};
 
 use super::image::{WindowPlan, correction_of};
 use super::layer::layout::TILE_PX;

@@ -105,9 +105,10 @@ pub async fn list_zarr(
 
 /// One key of a plate or channel layer: a `zarr.json`, a chunk or a shard.
 ///
-/// `plates/<name>.ome.zarr/…` is a plate: field images of axes t, c, z, y, x. `layers/<name>.ome.zarr/…` is a
-/// layer: its level 0 is full resolution, corrected and aligned as the layer is, rendered when asked for. Chunks that
-/// are not there are pixels of 0 to a reader.
+/// `plates/<name>.ome.zarr/…` is a plate: field images of axes t, c, z, y, x, and below each that has segmentations
+/// `labels`, a label image for every type of objects, filled from their outlines when asked for. `layers/<name>.ome.zarr/…` is a
+/// layer: its level 0 is full resolution, corrected and aligned as the layer is, rendered when asked for. Chunks that are
+/// not there are pixels of 0 to a reader.
 #[utoipa::path(get, path = "/api/experiments/{experiment_id}/zarr/{key}", tag = "zarr",
     params(("experiment_id" = String, Path),
         ("key" = String, Path, description = "Path below `zarr/`, such as `layers/DAPI_t0_z0-17.ome.zarr/0/c/3/4`"),

@@ -7,6 +7,10 @@
 //!                       /B/03/0/zarr.json                   field image
 //!                       /B/03/0/0/zarr.json                 array (t, c, z, y, x)
 //!                       /B/03/0/0/c/<t>/<c>/<z>/0/0         one plane: one shard
+//!                       /B/03/0/labels/zarr.json            which label images it has
+//!                       /B/03/0/labels/<type>/zarr.json     label image of a type of objects
+//!                       /B/03/0/labels/<type>/0/zarr.json   array (t, 1, z, y, x)
+//!                       /B/03/0/labels/<type>/0/c/<t>/0/<z>/0/0
 //! layers/<name>.ome.zarr/zarr.json                          layer
 //!                       /<level>/zarr.json                  array (y, x)
 //!                       /<level>/c/<y>/<x>                  chunk of level 0, shard of the others
@@ -16,7 +20,7 @@
 //! outlives a new name of the plate or channel. What is not exactly one of these keys is none.
 
 use crate::microscopes::secure_filename;
-use crate::storage::images::{DOCUMENT, PlaneIndex, field_path, plane_path};
+use crate::storage::images::{DOCUMENT, LABELS, PlaneIndex, field_path, plane_path};
 
 const SUFFIX: &str = ".ome.zarr";
 /// Characters of the text for people.
@@ -46,6 +50,21 @@ pub enum PlateKey {
     Array(Field),
     /// A plane.
     Plane(Field, PlaneIndex),
+    /// The document that lists the label images of a field image.
+    Labels(Field),
+    /// Name of a label image of a field image (see [`super::names`]), and a key inside it.
+    Label(Field, String, LabelKey),
+}
+
+/// A key inside a label image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LabelKey {
+    /// The document of the label image.
+    Image,
+    /// The document of its array.
+    Array,
+    /// A plane: `c` is 0.
+    Plane(PlaneIndex),
 }
 
 /// A key inside a layer. Full resolution is level 0.
@@ -123,6 +142,11 @@ impl PlateKey {
                 let at = PlaneIndex { t: number(t)?, c: number(c)?, z: number(z)? };
                 Self::Plane(field(row, column, index)?, at)
             }
+            [row, column, index, LABELS, DOCUMENT] => Self::Labels(field(row, column, index)?),
+            [row, column, index, LABELS, name, inside @ ..] => {
+                let name = is_plain(name).then(|| (*name).to_owned())?;
+                Self::Label(field(row, column, index)?, name, LabelKey::parse(inside)?)
+            }
             _ => return None,
         })
     }
@@ -131,11 +155,15 @@ impl PlateKey {
     pub fn field(&self) -> Option<&Field> {
         match self {
             Self::Plate | Self::Row(_) | Self::Well(_) => None,
-            Self::Field(field) | Self::Array(field) | Self::Plane(field, _) => Some(field),
+            Self::Field(field)
+            | Self::Array(field)
+            | Self::Plane(field, _)
+            | Self::Labels(field)
+            | Self::Label(field, ..) => Some(field),
         }
     }
 
-    /// The path of its file below the plate's directory.
+    /// The path of its file below the plate's directory; label images have none there.
     pub fn path(&self) -> String {
         match self {
             Self::Plate => DOCUMENT.to_owned(),
@@ -144,6 +172,27 @@ impl PlateKey {
             Self::Field(field) => format!("{}/{DOCUMENT}", field.path()),
             Self::Array(field) => format!("{}/0/{DOCUMENT}", field.path()),
             Self::Plane(field, at) => format!("{}/{}", field.path(), plane_path(*at)),
+            Self::Labels(field) => format!("{}/{LABELS}/{DOCUMENT}", field.path()),
+            Self::Label(field, name, key) => format!("{}/{LABELS}/{name}/{}", field.path(), key.path()),
+        }
+    }
+}
+
+impl LabelKey {
+    fn parse(segments: &[&str]) -> Option<Self> {
+        Some(match segments {
+            [DOCUMENT] => Self::Image,
+            ["0", DOCUMENT] => Self::Array,
+            ["0", "c", t, "0", z, "0", "0"] => Self::Plane(PlaneIndex { t: number(t)?, c: 0, z: number(z)? }),
+            _ => return None,
+        })
+    }
+
+    fn path(self) -> String {
+        match self {
+            Self::Image => DOCUMENT.to_owned(),
+            Self::Array => format!("0/{DOCUMENT}"),
+            Self::Plane(at) => plane_path(at),
         }
     }
 }
@@ -178,6 +227,11 @@ pub fn segment(text: &str, id: i64) -> String {
 /// A name in letters, digits, `_`, `.` and `-` of ASCII; may be empty.
 pub fn plain(name: &str) -> String {
     secure_filename(name)
+}
+
+/// Whether it is a name in these characters.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && plain(name) == name
 }
 
 /// What people call a layer, before it is made [`plain`].
@@ -220,6 +274,10 @@ mod tests {
             "B/03/12/zarr.json",
             "B/03/0/0/zarr.json",
             "B/03/0/0/c/1/20/3/0/0",
+            "B/03/0/labels/zarr.json",
+            "B/03/0/labels/Cells-2/zarr.json",
+            "B/03/0/labels/c/0/zarr.json",
+            "B/03/0/labels/Cells/0/c/4/0/2/0/0",
         ] {
             let Some(Key::Plate(7, key)) = Key::parse(&format!("plates/any-7.ome.zarr/{path}")) else {
                 panic!("{path}")
@@ -273,6 +331,15 @@ mod tests {
             "plates/7.ome.zarr/B/03/0/0/c/0/0/0/0/1",
             "plates/7.ome.zarr/B/03/0/0/c/0/0/../0/0",
             "plates/7.ome.zarr/.zattrs",
+            "plates/7.ome.zarr/labels/zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels",
+            "plates/7.ome.zarr/B/03/0/labels/../zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels//zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels/a b/zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels/..\\x/zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels/Cells/1/zarr.json",
+            "plates/7.ome.zarr/B/03/0/labels/Cells/0/c/0/1/0/0/0",
+            "plates/7.ome.zarr/B/03/0/labels/Cells/0/c/0/0/0/0/1",
             "layers/7.ome.zarr/.complete",
             "layers/7.ome.zarr/0/c/0",
             "layers/7.ome.zarr/0/c/0/00",

@@ -2,11 +2,14 @@
 //!
 //! [`key`] says what there is. Planes and stored levels are files, sent as they are; what rows do not name is not
 //! there, whatever lies on the disk: older generations of a plate's images, planes that are not stored yet, layers
-//! whose pyramid is not complete. Full resolution of a layer is rendered chunk by chunk ([`layer`]).
+//! whose pyramid is not complete. Full resolution of a layer is rendered chunk by chunk ([`layer`]), label images are filled
+//! plane by plane from the outlines of objects ([`labels`]).
 
 pub mod handlers;
 pub mod key;
+pub mod labels;
 pub mod layer;
+pub mod names;
 pub mod queries;
 
 use std::fs::File;
@@ -14,10 +17,10 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use key::{Key, PlateKey, layer_name, segment};
+use labels::Labelled;
 
 use super::layer::pyramid::is_complete;
-use super::plate::queries as plates;
-use super::plate::unknown;
+use super::plate::{Plate, queries as plates, unknown};
 use super::tile::Tiles;
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
@@ -38,7 +41,7 @@ pub struct Served<T> {
 #[derive(Debug, Clone)]
 pub struct Listing {
     /// Plates by id.
-    pub plates: Vec<Served<super::plate::Plate>>,
+    pub plates: Vec<Served<Plate>>,
     /// Layers by id.
     pub layers: Vec<Served<queries::NamedLayer>>,
 }
@@ -58,7 +61,7 @@ pub async fn list(environment: &Environment, experiment: i64) -> ApiResult<Listi
         layers.retain(|layer| is_complete(&data.layer(experiment, layer.id)));
         Ok(layers)
     });
-    let plate = |plate: super::plate::Plate| {
+    let plate = |plate: Plate| {
         let path = format!("plates/{}", segment(&plate.name, plate.id));
         Served { what: plate, path }
     };
@@ -84,13 +87,14 @@ pub async fn open(
     key: &Key,
 ) -> ApiResult<Content> {
     match key {
-        Key::Plate(id, key) => open_plate(environment, experiment, *id, key).await,
+        Key::Plate(id, key) => open_plate(environment, tiles, experiment, *id, key).await,
         Key::Layer(id, key) => layer::open(environment, tiles, experiment, *id, *key).await,
     }
 }
 
 async fn open_plate(
     environment: &Environment,
+    tiles: &Tiles,
     experiment: i64,
     id: i64,
     key: &PlateKey,
@@ -109,11 +113,22 @@ async fn open_plate(
             return Err(not_there(&key.path()));
         }
     }
-    if *key != PlateKey::Plate {
-        return stored(&images, &key.path()).await;
-    }
+    let labelled = |field| Labelled { experiment, plate: &plate, field };
+    let made = match key {
+        PlateKey::Plate => return plate_named(images, plate).await,
+        PlateKey::Labels(field) => labels::list(environment, labelled(field)).await?,
+        PlateKey::Label(field, name, inside) => {
+            labels::open(environment, tiles, labelled(field), name, *inside).await?
+        }
+        _ => return stored(&images, &key.path()).await,
+    };
+    made.ok_or_else(|| not_there(&key.path()))
+}
+
+/// The document of a plate under its present name.
+async fn plate_named(images: PathBuf, plate: Plate) -> ApiResult<Content> {
     let document = blocking(move || match plate_document(&images, &plate.name) {
-        Err(StorageError::NotFound { .. }) => Err(unknown(id)),
+        Err(StorageError::NotFound { .. }) => Err(unknown(plate.id)),
         document => Ok(document?),
     });
     Ok(of_text(document.await?))

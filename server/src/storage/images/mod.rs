@@ -16,7 +16,7 @@
 //! alone. Shards are written whole, by rename, and never updated in part. Groups carry
 //! `tmserver: {format_version}`.
 //!
-//! A plate that is exported has label images of its objects below every field image (`labels`):
+//! A plate that is served or exported has label images of its objects below every field image (`labels`):
 //!
 //! ```text
 //!     0/labels/zarr.json                which types of objects there are
@@ -49,7 +49,7 @@ pub use full::{
     plate_document,
 };
 pub use keep::{field_directories, keep_fields};
-pub use labels::LabelImage;
+pub use labels::{LABELS, LabelImage, LabelLook, labels_document};
 pub use layer::{LayerPyramid, LayerSpec, create_layer, layer_shard_edge};
 pub use plate::{AcquisitionSpec, ChannelSpec, FieldSpec, PlateSpec, check_plate, create_plate, field_path};
 

@@ -1,8 +1,9 @@
-//! Names of files that every file system can hold.
+//! Names of files that every file system can hold, and of label images, which are files where they are exported.
 
 use std::collections::BTreeSet;
 
-use crate::resources::zarr::key::plain;
+use super::key::plain;
+use crate::resources::mapobject::MapobjectType;
 
 /// Characters of a name, without what is added to tell it from others.
 const MAX_TEXT: usize = 100;
@@ -28,6 +29,14 @@ impl Names {
         }
         unique
     }
+}
+
+/// What the label images and tables of the types of an experiment are called, given all of them; the value is in the order
+/// of ids. What only lost characters told apart is told apart by numbers, so that a name depends on older types alone.
+pub fn of_types(mut types: Vec<MapobjectType>) -> Vec<(String, MapobjectType)> {
+    types.sort_by_key(|kind| kind.id);
+    let mut names = Names::default();
+    types.into_iter().map(|kind| (names.give(&kind.name, "objects"), kind)).collect()
 }
 
 /// Whether Windows takes it for a device, whatever its extension.
