@@ -197,7 +197,7 @@ fn median_phases(seconds: f64, engine: &Engine, on: &dyn OnEngine) -> tm_engine:
     })
 }
 
-fn median(values: &mut [f64]) -> f64 {
+pub(crate) fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

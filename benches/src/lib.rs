@@ -8,6 +8,7 @@ pub mod client;
 pub mod kernels;
 pub mod made_up_plate;
 pub mod objects;
+pub mod pipeline;
 pub mod report;
 pub mod server;
 pub mod tiles;

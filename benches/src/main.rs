@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use serde::Serialize;
-use tm_bench::{analysis, kernels, objects, tiles, workflow};
+use tm_bench::{analysis, kernels, objects, pipeline, tiles, workflow};
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
 
@@ -56,6 +56,21 @@ enum Command {
         /// Time for each figure in seconds.
         #[arg(long, default_value_t = 1.0)]
         seconds: f64,
+    },
+    /// The benchmark pipeline at one site, module by module, on one thread.
+    Pipeline {
+        /// Writes the figures to this file as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+        /// Runs, of which the median counts.
+        #[arg(long, default_value_t = 5)]
+        runs: usize,
+        /// Writes the images of the site to this directory, as files of NumPy.
+        #[arg(long)]
+        save: Option<PathBuf>,
+        /// Runs the same modules in this Python, which has numpy, scipy, scikit-image, mahotas and OpenCV.
+        #[arg(long)]
+        peer: Option<PathBuf>,
     },
     /// Tile requests over HTTP, and building the levels of a layer.
     Tiles {
@@ -143,6 +158,11 @@ fn main() -> anyhow::Result<()> {
             let report = analysis::measure_all(&analysis::Options::full(filter, seconds), |figure| {
                 eprintln!("{figure}")
             })?;
+            println!("{report}");
+            write_json(json.as_deref(), &report)
+        }
+        Command::Pipeline { json, runs, save, peer } => {
+            let report = pipeline::measure_all(&pipeline::Options::full(runs, save, peer))?;
             println!("{report}");
             write_json(json.as_deref(), &report)
         }

@@ -85,7 +85,12 @@ pub fn check_same_labels(parts: &Regions, whole_labels: &Plane<i32>) -> Result<(
     check_size("label image of the objects to assign to", parts.size(), whole_labels.size())?;
     for region in parts.iter() {
         for run in region.runs {
-            let mut pixels = run.columns().zip(&whole_labels.row(run.row)[run.columns()]);
+            let pixels = &whole_labels.row(run.row)[run.columns()];
+            // Without a branch for each pixel.
+            if pixels.iter().fold(0, |differing, label| differing | (label ^ region.label)) == 0 {
+                continue;
+            }
+            let mut pixels = run.columns().zip(pixels);
             if let Some((column, other)) = pixels.find(|(_, label)| **label != region.label) {
                 let (label, row) = (region.label, run.row);
                 let problem = format!(

@@ -98,7 +98,7 @@ pub fn detect_blobs(image: &GreyPlane, mask: &Mask, rules: &BlobRules) -> Result
     let mut response = spot_response(image, rules.mean_area, Some(clip))?;
     let threshold = rules.threshold as f32;
     let mut excluded = perimeter_pixels(mask);
-    let bright = Mask::from_fn(image.size(), |row, column| response.get(row, column) > threshold);
+    let bright = Mask::of(&response, |value| value > threshold);
     let sets = Regions::of(&label(&bright, Connectivity::Four));
     for run in sets.iter().filter(|set| set.area >= rules.max_area).flat_map(|set| set.runs) {
         response.row_mut(run.row)[run.columns()].fill(0.0);

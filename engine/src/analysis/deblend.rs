@@ -27,7 +27,7 @@ const LEVELS: usize = 500;
 /// Labels bright spots: 1, 2, … detection by detection. `threshold` is above 0, as are pixels that count.
 pub(super) fn deblend(image: &Plane<f32>, threshold: f32, min_area: usize) -> Plane<i32> {
     let min_area = min_area.max(1);
-    let bright = Mask::from_fn(image.size(), |row, column| image.get(row, column) > threshold);
+    let bright = Mask::of(image, |value| value > threshold);
     let detections = Regions::of(&label(&bright, Connectivity::Eight));
     let mut labels = Plane::zeros(image.size());
     let mut places = vec![0; image.size().area()];

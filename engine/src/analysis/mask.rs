@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::error::Result;
-use crate::image::{Plane, Size};
+use crate::image::{Pixel, Plane, Size};
 
 /// A plane whose pixels are foreground (1) or background (0).
 ///
@@ -51,7 +51,16 @@ impl Mask {
 
     /// The pixels of all objects.
     pub fn of_labels(labels: &Plane<i32>) -> Self {
-        Self::from_fn(labels.size(), |row, column| labels.get(row, column) > 0)
+        Self::of(labels, |label| label > 0)
+    }
+
+    /// The pixels of a plane whose value is foreground.
+    pub(super) fn of<T: Pixel>(plane: &Plane<T>, is_foreground: impl Fn(T) -> bool) -> Self {
+        let mut mask = Self::empty(plane.size());
+        for (pixel, value) in mask.plane.pixels_mut().iter_mut().zip(plane.pixels()) {
+            *pixel = u8::from(is_foreground(*value));
+        }
+        mask
     }
 
     /// Height and width in pixels.
@@ -97,6 +106,6 @@ impl Mask {
     /// Foreground and background changed for each other.
     #[must_use]
     pub fn inverted(&self) -> Self {
-        Self::from_fn(self.size(), |row, column| !self.get(row, column))
+        Self::of(&self.plane, |pixel| pixel == 0)
     }
 }

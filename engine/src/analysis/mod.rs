@@ -28,6 +28,7 @@ mod median;
 mod moments;
 mod morphology;
 pub mod neighbours;
+mod object_distances;
 mod perimeter;
 mod pixelwise;
 pub mod point_pattern;

@@ -17,6 +17,7 @@ use std::f64::consts::SQRT_2;
 
 use crate::image::{Plane, Size};
 use crate::parallel::for_each_band;
+use crate::simd::{self, RowKernel};
 
 use super::Regions;
 
@@ -60,18 +61,40 @@ pub(super) fn border_pixels(labels: &Plane<i32>) -> Plane<u8> {
             let here = labels.row(row);
             let above = row.checked_sub(1).map_or(outside.as_slice(), |above| labels.row(above));
             let below = if row + 1 < size.height { labels.row(row + 1) } else { &outside };
-            for (column, pixel) in pixels.iter_mut().enumerate() {
-                let label = here[column];
-                let inside = above[column] == label
-                    && below[column] == label
-                    && column > 0
-                    && here[column - 1] == label
-                    && here.get(column + 1) == Some(&label);
-                *pixel = u8::from(label > 0 && !inside);
+            simd::run(MarkBorders { here, above, below, output: pixels });
+            // Nothing lies left of the first pixel, nor right of the last.
+            for column in [0, size.width - 1] {
+                pixels[column] = u8::from(here[column] > 0);
             }
         }
     });
     marked
+}
+
+/// Marks the border pixels of a row but for its first and last pixel.
+struct MarkBorders<'a> {
+    here: &'a [i32],
+    above: &'a [i32],
+    below: &'a [i32],
+    output: &'a mut [u8],
+}
+
+impl RowKernel for MarkBorders<'_> {
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Self { here, above, below, output } = self;
+        if here.len() < 3 {
+            return;
+        }
+        let inner = 1..here.len() - 1;
+        let beside = here.iter().zip(&here[2..]);
+        let beyond = above[inner.clone()].iter().zip(&below[inner.clone()]);
+        let own = output[inner.clone()].iter_mut().zip(&here[inner]);
+        for (((pixel, label), (left, right)), (above, below)) in own.zip(beside).zip(beyond) {
+            let differing = (left ^ label) | (right ^ label) | (above ^ label) | (below ^ label);
+            *pixel = u8::from((*label > 0) & (differing != 0));
+        }
+    }
 }
 
 /// The code of a border pixel.

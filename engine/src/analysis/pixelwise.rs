@@ -50,13 +50,9 @@ pub fn apply_mask<T: Pixel>(image: &Plane<T>, mask: &Mask) -> Result<Plane<T>> {
 
 fn keep<T: Pixel>(image: &Plane<T>, mask: &Mask, wanted: u8) -> Result<Plane<T>> {
     check_size("mask of an image", image.size(), mask.size())?;
-    let mut output = image.clone();
-    for (pixel, mask) in output.pixels_mut().iter_mut().zip(mask.pixels()) {
-        if *mask != wanted {
-            *pixel = T::default();
-        }
-    }
-    Ok(output)
+    let pixels = image.pixels().iter().zip(mask.pixels());
+    let kept = pixels.map(|(pixel, mask)| if *mask == wanted { *pixel } else { T::default() });
+    Plane::new(image.size(), kept.collect())
 }
 
 /// How two masks become one.

@@ -24,7 +24,8 @@ use crate::simd::{self, RowKernel};
 
 use super::distance::distance;
 use super::moments::Moments;
-use super::{Measurements, Regions, check_size, squared_object_distances};
+use super::object_distances::ObjectDistances;
+use super::{Measurements, Regions, check_size};
 
 /// The features, in the order of their columns.
 pub const COLUMNS: [&str; 8] = [
@@ -78,7 +79,7 @@ pub fn measure(
     check_size("regions of reference objects", points.size(), references.size())?;
     let mut contained = contained_points(points, reference_labels, references);
     contained.sort_by_key(|point| point.reference);
-    let borders = squared_object_distances(reference_labels);
+    let borders = ObjectDistances::of(reference_labels, references);
     let mut rows = vec![[f64::NAN; COLUMNS.len()]; points.len()];
     for together in contained.chunk_by(|left, right| left.reference == right.reference) {
         if together.len() > MAX_POINTS {
@@ -87,9 +88,10 @@ pub fn measure(
                 format!("are at most {MAX_POINTS} in one object, not {} as in {label}", together.len());
             return Err(EngineError::Parameter { name: "points", problem });
         }
-        let area = references.get(together[0].reference).area as f64;
+        let reference = references.get(together[0].reference);
+        let (area, borders) = (reference.area as f64, borders.within(reference));
         for (point, neighbours) in together.iter().zip(neighbour_distances(together)) {
-            let squared = borders.get(point.row, point.column);
+            let squared = borders.of_pixel(point.row, point.column);
             let border = if compatible { f64::from(squared) } else { distance(squared) };
             let Neighbours { nearest, mean, deviation } = neighbours;
             rows[point.object] = [

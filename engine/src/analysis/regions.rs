@@ -181,14 +181,28 @@ impl Extent {
 fn runs_of(labels: &Plane<i32>) -> Vec<(i32, Run)> {
     let mut found = Vec::new();
     for row in 0..labels.size().height {
-        let mut end = 0;
-        for same in labels.row(row).chunk_by(|left, right| left == right) {
-            let start = end;
-            end += same.len();
-            if same[0] > 0 {
-                found.push((same[0], Run { row, start, end }));
+        let pixels = labels.row(row);
+        let mut start = 0;
+        while let Some(label) = pixels.get(start) {
+            let end = end_of_run(pixels, start, *label);
+            if *label > 0 {
+                found.push((*label, Run { row, start, end }));
             }
+            start = end;
         }
     }
     found
+}
+
+/// The first column from `start` on that has another label, or the width.
+fn end_of_run(pixels: &[i32], start: usize, label: i32) -> usize {
+    let mut at = start;
+    // Several at once: most pixels are in long runs.
+    while let Some(block) = pixels[at..].first_chunk::<16>() {
+        if block.iter().fold(0, |differing, pixel| differing | (pixel ^ label)) != 0 {
+            break;
+        }
+        at += block.len();
+    }
+    pixels[at..].iter().position(|pixel| *pixel != label).map_or(pixels.len(), |further| at + further)
 }

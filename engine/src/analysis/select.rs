@@ -73,9 +73,12 @@ pub fn select(
     let mut kept =
         if compatible { label(&Mask::of_labels(labels), Connectivity::Four) } else { labels.clone() };
     let regions = Regions::of(&kept);
-    let shapes = shapes(&kept, &regions)?;
-    for (region, shape) in regions.iter().zip(&shapes) {
-        let value = feature.of(shape);
+    let values: Vec<f64> = if feature == ObjectFeature::Area {
+        regions.iter().map(|region| region.area as f64).collect()
+    } else {
+        shapes(&kept, &regions)?.iter().map(|shape| feature.of(shape)).collect()
+    };
+    for (region, value) in regions.iter().zip(values) {
         if lower.is_some_and(|lower| value < lower) || upper.is_some_and(|upper| value > upper) {
             for run in region.runs {
                 kept.row_mut(run.row)[run.columns()].fill(0);

@@ -34,8 +34,9 @@ use crate::image::{Plane, Rect};
 use super::distance::{FAR, distance};
 use super::hull::convex_area;
 use super::moments::Moments;
+use super::object_distances::ObjectDistances;
 use super::perimeter::borders;
-use super::{Mask, Measurements, Regions, check_size, squared_distances, squared_object_distances};
+use super::{Mask, Measurements, Region, Regions, Run, check_size, squared_distances};
 
 /// The features, in the order of their columns.
 pub const COLUMNS: [&str; 15] = [
@@ -216,20 +217,28 @@ struct Radii {
     mean: f64,
 }
 
-/// The radii of every object, by ascending label.
-fn radii(labels: &Plane<i32>, regions: &Regions, compatible: bool) -> Vec<Radii> {
-    let squared = if compatible {
-        squared_distances(&Mask::of_labels(labels))
-    } else {
-        squared_object_distances(labels)
-    };
-    regions.map(|region| {
-        let pixels = || region.runs.iter().flat_map(|run| &squared.row(run.row)[run.columns()]);
+impl Radii {
+    /// From the squared distances of an object's pixels, run by run.
+    fn of<'a>(region: Region<'_>, squared: impl Fn(&Run) -> &'a [i32]) -> Self {
+        let pixels = || region.runs.iter().flat_map(&squared);
         let maximum = pixels().copied().max().unwrap_or(FAR);
         if maximum == FAR {
-            return Radii { maximum: f64::NAN, mean: f64::NAN };
+            return Self { maximum: f64::NAN, mean: f64::NAN };
         }
         let sum: f64 = pixels().map(|squared| distance(*squared)).sum();
-        Radii { maximum: distance(maximum), mean: sum / region.area as f64 }
+        Self { maximum: distance(maximum), mean: sum / region.area as f64 }
+    }
+}
+
+/// The radii of every object, by ascending label.
+fn radii(labels: &Plane<i32>, regions: &Regions, compatible: bool) -> Vec<Radii> {
+    if compatible {
+        let squared = squared_distances(&Mask::of_labels(labels));
+        return regions.map(|region| Radii::of(region, |run| &squared.row(run.row)[run.columns()]));
+    }
+    let distances = ObjectDistances::of(labels, regions);
+    regions.map(|region| {
+        let distances = distances.within(region);
+        Radii::of(region, |run| distances.of_run(run))
     })
 }

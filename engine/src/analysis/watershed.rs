@@ -9,7 +9,8 @@
 //!
 //! The queue has one list per surface value and a set of bits that tells which lists are not empty: constant time
 //! per pixel. A pixel without an unlabelled neighbour is not queued, which changes nothing: it would have nobody
-//! to label.
+//! to label. Pixels lie in blocks of 4 × 4, a cache line of labels each: the flood goes up and down as often as
+//! left and right, and everywhere in the image at once.
 //!
 //! ```
 //! use tm_engine::analysis::watershed;
@@ -50,14 +51,60 @@ pub(super) fn watershed_of_inverse(
 const WALL: i32 = -1;
 /// No pixel: the first of a padded plane is a wall and never queued.
 const NONE: u32 = 0;
+/// Edge of a block in pixels.
+const EDGE: usize = 4;
+/// Pixels of a block.
+const BLOCK: usize = EDGE * EDGE;
 
-/// What the flood knows of a pixel, in one place.
-#[derive(Clone, Copy)]
-struct Cell {
-    label: i32,
+/// Where pixels lie: in blocks, with a wall around the plane, so that every pixel has 4 neighbours.
+struct Layout {
+    /// Pixels of a row of blocks.
+    stride: usize,
+    /// Pixels of all blocks.
+    pixels: usize,
+    /// By the place of a pixel in its block the steps to the pixels up, left, right and down.
+    steps: [[isize; 4]; BLOCK],
+}
+
+impl Layout {
+    fn of(size: Size) -> Self {
+        let stride = (size.width + 2).div_ceil(EDGE) * BLOCK;
+        let pixels = (size.height + 2).div_ceil(EDGE) * stride;
+        let (edge, block, row) = (EDGE.cast_signed(), BLOCK.cast_signed(), stride.cast_signed());
+        let steps = std::array::from_fn(|place| {
+            let (y, x) = (place / EDGE, place % EDGE);
+            [
+                if y == 0 { block - edge - row } else { -edge },
+                if x == 0 { edge - 1 - block } else { -1 },
+                if x == EDGE - 1 { block - edge + 1 } else { 1 },
+                if y == EDGE - 1 { row - block + edge } else { edge },
+            ]
+        });
+        Self { stride, pixels, steps }
+    }
+
+    /// Where a row of the plane begins.
+    fn row(&self, row: usize) -> usize {
+        (row + 1) / EDGE * self.stride + (row + 1) % EDGE * EDGE
+    }
+
+    /// How far a column of the plane lies from the beginning of its row.
+    fn column(column: usize) -> usize {
+        (column + 1) / EDGE * BLOCK + (column + 1) % EDGE
+    }
+
+    #[inline(always)]
+    fn neighbours(&self, at: usize) -> [usize; 4] {
+        self.steps[at % BLOCK].map(|step| at.wrapping_add_signed(step))
+    }
+}
+
+/// What the flood knows of all pixels, block by block.
+struct Pixels {
+    labels: Vec<i32>,
+    levels: Vec<u16>,
     /// The next pixel in the list of its surface value.
-    next: u32,
-    surface: u16,
+    next: Vec<u32>,
 }
 
 fn flood<T: GreyPixel>(
@@ -67,51 +114,51 @@ fn flood<T: GreyPixel>(
     mask: Option<&Mask>,
 ) -> Result<Plane<i32>> {
     let size = surface.size();
-    // A wall around the plane: every pixel has 4 neighbours.
-    let padded = Size::new(size.height + 2, size.width + 2);
-    if u32::try_from(padded.area()).is_err() {
+    let layout = Layout::of(size);
+    if u32::try_from(layout.pixels).is_err() {
         check_size("surface of a watershed", Size::new(1 << 15, 1 << 15), size)?;
     }
-    let mut cells = vec![Cell { label: WALL, next: NONE, surface: 0 }; padded.area()];
+    let mut pixels = Pixels {
+        labels: vec![WALL; layout.pixels],
+        levels: vec![0; layout.pixels],
+        next: vec![NONE; layout.pixels],
+    };
     for row in 0..size.height {
-        let start = (row + 1) * padded.width + 1;
-        let pixels = surface.row(row).iter().zip(markers.row(row));
-        for (cell, (value, marker)) in cells[start..start + size.width].iter_mut().zip(pixels) {
-            *cell = Cell { label: (*marker).max(0), next: NONE, surface: level((*value).into()) };
-        }
-        if let Some(mask) = mask {
-            for (cell, inside) in cells[start..start + size.width].iter_mut().zip(mask.row(row)) {
-                if *inside == 0 {
-                    cell.label = WALL;
-                }
-            }
+        let start = layout.row(row);
+        let inside = |column| mask.is_none_or(|mask| mask.row(row)[column] != 0);
+        for (column, (value, marker)) in surface.row(row).iter().zip(markers.row(row)).enumerate() {
+            let at = start + Layout::column(column);
+            pixels.levels[at] = level((*value).into());
+            pixels.labels[at] = if inside(column) { (*marker).max(0) } else { WALL };
         }
     }
-    run(&mut cells, padded.width, T::DEPTH);
+    run(&mut pixels, &layout, size, T::DEPTH);
     let mut labels = Plane::zeros(size);
     for row in 0..size.height {
-        let start = (row + 1) * padded.width + 1;
-        for (label, cell) in labels.row_mut(row).iter_mut().zip(&cells[start..]) {
-            *label = cell.label.max(0);
+        let start = layout.row(row);
+        for (column, label) in labels.row_mut(row).iter_mut().enumerate() {
+            *label = pixels.labels[start + Layout::column(column)].max(0);
         }
     }
     Ok(labels)
 }
 
-fn run(cells: &mut [Cell], width: usize, depth: BitDepth) {
+fn run(pixels: &mut Pixels, layout: &Layout, size: Size, depth: BitDepth) {
     let mut queue = Queue::new(depth);
-    for at in width..cells.len().saturating_sub(width) {
-        if cells[at].label > 0 && has_unlabelled_neighbour(cells, at, width) {
-            queue.push(cells, at);
+    for start in (0..size.height).map(|row| layout.row(row)) {
+        for at in (0..size.width).map(|column| start + Layout::column(column)) {
+            if pixels.labels[at] > 0 && has_unlabelled_neighbour(pixels, layout, at) {
+                queue.push(pixels, at);
+            }
         }
     }
-    while let Some(at) = queue.pop(cells) {
-        let label = cells[at].label;
-        for neighbour in [at - width, at - 1, at + 1, at + width] {
-            if cells[neighbour].label == 0 {
-                cells[neighbour].label = label;
-                if has_unlabelled_neighbour(cells, neighbour, width) {
-                    queue.push(cells, neighbour);
+    while let Some(at) = queue.pop(pixels) {
+        let label = pixels.labels[at];
+        for neighbour in layout.neighbours(at) {
+            if pixels.labels[neighbour] == 0 {
+                pixels.labels[neighbour] = label;
+                if has_unlabelled_neighbour(pixels, layout, neighbour) {
+                    queue.push(pixels, neighbour);
                 }
             }
         }
@@ -119,8 +166,8 @@ fn run(cells: &mut [Cell], width: usize, depth: BitDepth) {
 }
 
 #[inline(always)]
-fn has_unlabelled_neighbour(cells: &[Cell], at: usize, width: usize) -> bool {
-    [at - width, at - 1, at + 1, at + width].iter().any(|neighbour| cells[*neighbour].label == 0)
+fn has_unlabelled_neighbour(pixels: &Pixels, layout: &Layout, at: usize) -> bool {
+    layout.neighbours(at).iter().any(|neighbour| pixels.labels[*neighbour] == 0)
 }
 
 /// Lists of pixels by surface value, first in, first out.
@@ -141,23 +188,23 @@ impl Queue {
     }
 
     #[inline(always)]
-    fn push(&mut self, cells: &mut [Cell], at: usize) {
+    fn push(&mut self, pixels: &mut Pixels, at: usize) {
         // The area was checked.
         let pixel = at as u32;
-        let level = usize::from(cells[at].surface);
+        let level = usize::from(pixels.levels[at]);
         let (first, last) = self.ends[level];
         if first == NONE {
             self.ends[level] = (pixel, pixel);
             self.filled[level / 64] |= 1 << (level % 64);
             self.words[level / 4096] |= 1 << (level / 64 % 64);
         } else {
-            cells[last as usize].next = pixel;
+            pixels.next[last as usize] = pixel;
             self.ends[level].1 = pixel;
         }
     }
 
     #[inline(always)]
-    fn pop(&mut self, cells: &[Cell]) -> Option<usize> {
+    fn pop(&mut self, pixels: &Pixels) -> Option<usize> {
         let group = self.words.iter().position(|word| *word != 0)?;
         let word = group * 64 + self.words[group].trailing_zeros() as usize;
         let level = word * 64 + self.filled[word].trailing_zeros() as usize;
@@ -169,7 +216,7 @@ impl Queue {
                 self.words[group] &= self.words[group] - 1;
             }
         } else {
-            self.ends[level].0 = cells[first as usize].next;
+            self.ends[level].0 = pixels.next[first as usize];
         }
         Some(first as usize)
     }

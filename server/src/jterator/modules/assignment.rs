@@ -16,7 +16,12 @@ pub(super) fn assigned(
 ) -> Result<Vec<Made>, ModuleError> {
     let objects = call.labels("assign_objects")?;
     if call.parameters().flag("aggregate") {
-        return Ok(vec![Made::Table(aggregate(&table, measured, objects, &Regions::of(objects))?)]);
+        return Ok(vec![Made::Table(aggregate(
+            &table,
+            measured,
+            objects,
+            &*call.regions("assign_objects")?,
+        )?)]);
     }
     check_same_labels(measured, objects)?;
     Ok(vec![Made::Table(table)])

@@ -1,6 +1,6 @@
 //! `measure_intensity`.
 
-use tm_engine::analysis::{Regions, intensity};
+use tm_engine::analysis::intensity;
 
 use super::assignment::assigned;
 use super::columns;
@@ -35,7 +35,7 @@ pub const MEASURE_INTENSITY: Module = Module {
 };
 
 fn measure_intensity(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
-    let regions = Regions::of(call.labels("extract_objects")?);
+    let regions = call.regions("extract_objects")?;
     let table = intensity::measure(&regions, call.grey("intensity_image")?)?;
     assigned(call, &regions, table)
 }

@@ -1,6 +1,6 @@
 //! `measure_morphology`.
 
-use tm_engine::analysis::{Regions, shape, zernike};
+use tm_engine::analysis::{shape, zernike};
 
 use super::assignment::assigned;
 use super::columns;
@@ -38,7 +38,7 @@ pub const MEASURE_MORPHOLOGY: Module = Module {
 fn measure_morphology(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
     let parameters = call.parameters();
     let labels = call.labels("extract_objects")?;
-    let regions = Regions::of(labels);
+    let regions = call.regions("extract_objects")?;
     let mut table = shape::measure(labels, &regions, parameters.flag("compatible"))?;
     if parameters.flag("measure_zernike") {
         table.columns.extend(zernike::measure(&regions).columns);

@@ -1,6 +1,6 @@
 //! `measure_point_pattern`.
 
-use tm_engine::analysis::{Regions, point_pattern};
+use tm_engine::analysis::point_pattern;
 
 use super::assignment::assigned;
 use super::columns;
@@ -36,9 +36,9 @@ pub const MEASURE_POINT_PATTERN: Module = Module {
 };
 
 fn measure_point_pattern(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
-    let points = Regions::of(call.labels("extract_objects")?);
+    let points = call.regions("extract_objects")?;
     let references = call.labels("ref_objects")?;
     let compatible = call.parameters().flag("compatible");
-    let table = point_pattern::measure(&points, references, &Regions::of(references), compatible)?;
+    let table = point_pattern::measure(&points, references, &*call.regions("ref_objects")?, compatible)?;
     assigned(call, &points, table)
 }

@@ -1,6 +1,6 @@
 //! `measure_texture`.
 
-use tm_engine::analysis::{Regions, texture};
+use tm_engine::analysis::texture;
 
 use super::assignment::assigned;
 use super::columns;
@@ -74,7 +74,7 @@ fn measure_texture(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
         scales: numbers("scales"),
         compatible: parameters.flag("compatible"),
     };
-    let regions = Regions::of(call.labels("extract_objects")?);
+    let regions = call.regions("extract_objects")?;
     let table = texture::measure(&regions, call.grey("intensity_image")?, &options)?;
     assigned(call, &regions, table)
 }

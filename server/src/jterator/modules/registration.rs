@@ -1,5 +1,7 @@
 //! `register_objects`, `register_objects_channel`, `use_label_image`.
 
+use std::sync::Arc;
+
 use tm_engine::analysis::{Connectivity, label};
 use tm_engine::image::{GreyPlane, Plane};
 
@@ -59,11 +61,11 @@ pub const USE_LABEL_IMAGE: Module = Module {
 };
 
 fn register_objects(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
-    let labels = match call.image("mask")? {
-        Value::Labels(labels) => labels.clone(),
-        _ => label(&*call.mask("mask")?, Connectivity::Four),
-    };
-    Ok(vec![Made::Image(Value::Labels(labels))])
+    let mask = call.shared("mask")?;
+    Ok(vec![match &**mask {
+        Value::Labels(_) => Made::Same(Arc::clone(mask)),
+        _ => Made::Image(Value::Labels(label(&*call.mask("mask")?, Connectivity::Four))),
+    }])
 }
 
 /// The grey values of the one input as labels.

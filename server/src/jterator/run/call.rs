@@ -1,11 +1,12 @@
 //! What a module is given and gives back.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tm_engine::EngineError;
-use tm_engine::analysis::{Mask, Measurements};
+use tm_engine::analysis::{Mask, Measurements, Regions};
 use tm_engine::image::{GreyPlane, Plane};
 
 use crate::jterator::modules::Parameters;
@@ -25,6 +26,8 @@ pub enum Work {
 pub enum Made {
     /// A plane.
     Image(Value),
+    /// A plane that was there already.
+    Same(Arc<Value>),
     /// Numbers about objects.
     Table(Measurements),
 }
@@ -40,17 +43,54 @@ impl From<EngineError> for ModuleError {
     }
 }
 
+/// Most label images whose objects are remembered: those of the planes of a site, but not of a long time series.
+const MOST_FOUND: usize = 16;
+
+/// The objects of label images, found once for all modules that measure them.
+#[derive(Debug, Default)]
+pub struct FoundRegions {
+    found: RefCell<Vec<(Weak<Value>, Arc<Regions>)>>,
+}
+
+impl FoundRegions {
+    /// The objects of a plane; `None` for one without labels.
+    pub fn of(&self, plane: &Arc<Value>) -> Option<Arc<Regions>> {
+        let Value::Labels(labels) = &**plane else { return None };
+        let mut found = self.found.borrow_mut();
+        // A weak reference keeps the address of a plane that is gone from being another's.
+        if let Some((_, regions)) = found.iter().find(|(known, _)| known.as_ptr() == Arc::as_ptr(plane)) {
+            return Some(Arc::clone(regions));
+        }
+        if found.len() == MOST_FOUND {
+            found.remove(0);
+        }
+        let regions = Arc::new(Regions::of(labels));
+        found.push((Arc::downgrade(plane), Arc::clone(&regions)));
+        Some(regions)
+    }
+
+    /// Forgets those of planes that are gone.
+    pub fn forget(&mut self) {
+        self.found.get_mut().retain(|(plane, _)| plane.strong_count() > 0);
+    }
+}
+
 /// The inputs of a module for one plane.
 #[derive(Debug)]
 pub struct Call<'a> {
     parameters: &'a Parameters,
-    images: BTreeMap<&'static str, &'a Value>,
+    images: BTreeMap<&'static str, &'a Arc<Value>>,
+    regions: &'a FoundRegions,
 }
 
 impl<'a> Call<'a> {
     /// A call with these settings and planes, by the names of inputs.
-    pub fn new(parameters: &'a Parameters, images: BTreeMap<&'static str, &'a Value>) -> Self {
-        Self { parameters, images }
+    pub fn new(
+        parameters: &'a Parameters,
+        images: BTreeMap<&'static str, &'a Arc<Value>>,
+        regions: &'a FoundRegions,
+    ) -> Self {
+        Self { parameters, images, regions }
     }
 
     /// The settings.
@@ -63,6 +103,14 @@ impl<'a> Call<'a> {
     /// # Errors
     /// When the module has no such input.
     pub fn image(&self, name: &str) -> Result<&'a Value, ModuleError> {
+        self.shared(name).map(|image| &**image)
+    }
+
+    /// A plane of any kind, to keep.
+    ///
+    /// # Errors
+    /// When the module has no such input.
+    pub fn shared(&self, name: &str) -> Result<&'a Arc<Value>, ModuleError> {
         self.images.get(name).copied().ok_or_else(|| ModuleError(format!("has no input `{name}`")))
     }
 
@@ -95,6 +143,15 @@ impl<'a> Call<'a> {
             Value::Labels(labels) => Ok(labels),
             other => Err(wrong_kind(name, HandleType::LabelImage, other)),
         }
+    }
+
+    /// The objects of a plane of labels.
+    ///
+    /// # Errors
+    /// When it is something else.
+    pub fn regions(&self, name: &str) -> Result<Arc<Regions>, ModuleError> {
+        let image = self.shared(name)?;
+        self.regions.of(image).ok_or_else(|| wrong_kind(name, HandleType::LabelImage, image))
     }
 
     /// A plane of yes and no: a mask, or where labels are.

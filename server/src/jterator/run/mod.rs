@@ -11,8 +11,9 @@ pub mod save;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
+use call::FoundRegions;
 pub use call::{Call, Made, ModuleError, Work};
-use tm_engine::analysis::{Measurements, Regions};
+use tm_engine::analysis::Measurements;
 
 use super::Value;
 use super::project::{BoundMeasurement, CheckedModule, CheckedProject};
@@ -62,6 +63,7 @@ struct Run<'a> {
     project: &'a CheckedProject,
     stacks: BTreeMap<String, Stack>,
     tables: BTreeMap<String, BTreeMap<i64, ObjectTable>>,
+    regions: FoundRegions,
 }
 
 /// Run a pipeline over the images and objects it takes, by their keys; the values are the objects that it saves, by the
@@ -74,7 +76,7 @@ pub fn run<E: From<RunError>>(
     inputs: BTreeMap<String, Stack>,
     goes_on: impl Fn() -> Result<(), E>,
 ) -> Result<BTreeMap<String, SegmentedObjects>, E> {
-    let mut run = Run { project, stacks: inputs, tables: BTreeMap::new() };
+    let mut run = Run { project, stacks: inputs, tables: BTreeMap::new(), regions: FoundRegions::default() };
     for (index, module) in project.modules.iter().enumerate() {
         goes_on()?;
         run.call(module).map_err(|reason| RunError { module: module.name.clone(), reason })?;
@@ -101,8 +103,8 @@ impl Run<'_> {
         match module.module.work {
             Work::Plane(work) => {
                 for at in places {
-                    let images = inputs.iter().map(|(name, stack)| (*name, &*stack[&at]));
-                    let call = Call::new(&module.parameters, images.collect());
+                    let images = inputs.iter().map(|(name, stack)| (*name, &stack[&at]));
+                    let call = Call::new(&module.parameters, images.collect(), &self.regions);
                     let made = work(&call).map_err(|error| error.0)?;
                     self.keep(module, at, made)?;
                 }
@@ -127,16 +129,17 @@ impl Run<'_> {
     fn keep(&mut self, module: &CheckedModule, at: PlaneAt, made: Vec<Made>) -> Result<(), String> {
         let mut keys = module.makes.iter().map(|image| image.key.as_str());
         for made in made {
-            match made {
-                Made::Image(value) => {
-                    let Some(key) = keys.next() else { continue };
-                    self.stacks.entry(key.to_owned()).or_default().insert(at, Arc::new(value));
-                }
+            let image = match made {
+                Made::Image(value) => Arc::new(value),
+                Made::Same(value) => value,
                 Made::Table(measured) => {
                     let Some(measurement) = &module.measurement else { continue };
                     self.add_columns(measurement, at, measured)?;
+                    continue;
                 }
-            }
+            };
+            let Some(key) = keys.next() else { continue };
+            self.stacks.entry(key.to_owned()).or_default().insert(at, image);
         }
         Ok(())
     }
@@ -160,7 +163,8 @@ impl Run<'_> {
             ));
         }
         let table = self.tables.entry(objects.clone()).or_default().entry(at.tpoint).or_insert_with(|| {
-            let labels = planes.get(&at).and_then(|plane| labels_of(plane)).unwrap_or_default();
+            let regions = planes.get(&at).and_then(|plane| self.regions.of(plane));
+            let labels = regions.map(|regions| regions.labels().to_vec()).unwrap_or_default();
             ObjectTable { labels, columns: Vec::new() }
         });
         let measured = measured.for_labels(&table.labels);
@@ -184,6 +188,7 @@ impl Run<'_> {
             .chain(self.project.outputs.iter().map(|output| output.name.as_str()))
             .collect();
         self.stacks.retain(|key, _| wanted.contains(key.as_str()));
+        self.regions.forget();
     }
 }
 
@@ -206,12 +211,4 @@ fn common_places(inputs: &[(&'static str, Stack)]) -> Result<BTreeSet<PlaneAt>, 
         }
     }
     Ok(wanted)
-}
-
-/// The labels in a plane, ascending; `None` for one without labels.
-fn labels_of(plane: &Value) -> Option<Vec<i32>> {
-    match plane {
-        Value::Labels(labels) => Some(Regions::of(labels).labels().to_vec()),
-        Value::Grey(_) | Value::Mask(_) => None,
-    }
 }
