@@ -40,7 +40,10 @@ async fn nuclei_of_human_cells_are_found_with_the_cells_around_them() {
         (labels(&experiment, "Nuclei", "D03", 0, 0).await, labels(&experiment, "Cells", "D03", 0, 0).await);
     let pairs: BTreeSet<(i64, i64)> =
         inner.iter().flatten().zip(outer.iter().flatten()).map(|(inner, outer)| (*inner, *outer)).collect();
-    assert!(pairs.iter().all(|(inner, outer)| *inner == 0 || inner == outer), "every nucleus lies in its cell");
+    assert!(
+        pairs.iter().all(|(inner, outer)| *inner == 0 || inner == outer),
+        "every nucleus lies in its cell"
+    );
     let cells = numbers(&table(&experiment, "Cells", "feature-values").await["Morphology_Area"]);
     let ratio = cells.iter().sum::<f64>() / areas.iter().sum::<f64>();
     assert!((2.0..6.0).contains(&ratio), "cells have {ratio} times the area of their nuclei");
