@@ -77,7 +77,7 @@ async fn contents(db: &Db, schema: &Db) -> BTreeMap<String, Vec<Option<String>>>
     for column in texts(schema, columns.to_owned()).await.into_iter().flatten() {
         let (table, name) = column.split_once('.').unwrap();
         let name = match (name, db) {
-            ("write_access" | "stored" | "is_border", _) => {
+            ("write_access" | "stored" | "is_border" | "found" | "points_only", _) => {
                 format!("case when {name} then 'true' else 'false' end")
             }
             ("outline" | "labels", Db::Sqlite { .. }) => {

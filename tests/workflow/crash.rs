@@ -27,8 +27,8 @@ tm_tests::on_each_database![
 const USER: &str = "ann";
 const PASSWORD: &str = "correct horse";
 /// Moments at which the server is killed; each is one run. Four more of a run that deletes the uploads make
-/// fifty.
-const MOMENTS: usize = 46;
+/// sixty.
+const MOMENTS: usize = 56;
 const MOMENTS_OF_DELETION: usize = 4;
 /// How long a server may take for the whole path before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(120);
