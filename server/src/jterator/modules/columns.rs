@@ -1,117 +1,47 @@
-//! Names of the columns that modules measure, without the prefix and suffix that say of what and where.
+//! Names of the columns that modules measure, without the prefix and suffix that say of what and where: those of the
+//! engine.
+
+pub use tm_engine::analysis::aggregate::COUNT;
+use tm_engine::analysis::{aggregate, intensity as brightness, point_pattern as pattern, shape, zernike};
 
 use super::Parameters;
-
-/// `Group_feature` for each of the features.
-fn columns(group: &str, features: impl IntoIterator<Item = impl std::fmt::Display>) -> Vec<String> {
-    features.into_iter().map(|feature| format!("{group}_{feature}")).collect()
-}
+use super::measure_texture::options;
 
 /// The columns themselves, or with `aggregate` what is made of them for the objects around.
-fn perhaps_aggregated(parameters: &Parameters, columns: Vec<String>) -> Vec<String> {
-    if !parameters.flag("aggregate") {
-        return columns;
+fn perhaps_aggregated(
+    parameters: &Parameters,
+    columns: impl IntoIterator<Item = impl Into<String>>,
+) -> Vec<String> {
+    let columns: Vec<String> = columns.into_iter().map(Into::into).collect();
+    if parameters.flag("aggregate") {
+        aggregate::columns(columns.iter().map(String::as_str))
+    } else {
+        columns
     }
-    let mut aggregated = vec![COUNT.to_owned()];
-    for column in columns {
-        aggregated.extend(["Mean", "Std", "Sum"].map(|statistic| format!("{statistic}_{column}")));
-    }
-    aggregated
 }
-
-/// The column of aggregated measurements that says how many objects there are, whatever is measured of them.
-pub const COUNT: &str = "Count";
 
 /// Columns of `measure_intensity`.
 pub fn intensity(parameters: &Parameters) -> Vec<String> {
-    perhaps_aggregated(parameters, columns("Intensity", ["max", "mean", "min", "sum", "std"]))
+    perhaps_aggregated(parameters, brightness::COLUMNS)
 }
 
 /// Columns of `measure_morphology`.
 pub fn morphology(parameters: &Parameters) -> Vec<String> {
-    let mut names = columns(
-        "Morphology",
-        [
-            "Local_Centroid_x",
-            "Local_Centroid_y",
-            "Area",
-            "Perimeter",
-            "Eccentricity",
-            "Extent",
-            "Convexity",
-            "Circularity",
-            "Roundness",
-            "Elongation",
-            "Equivalent_Diameter",
-            "Major_Axis_Length",
-            "Minor_Axis_Length",
-            "Maximum_Radius",
-            "Mean_Radius",
-        ],
-    );
+    let mut columns: Vec<String> = shape::COLUMNS.map(str::to_owned).into();
     if parameters.flag("measure_zernike") {
-        for n in 0..=12 {
-            names.extend((n % 2..=n).step_by(2).map(|m| format!("Morphology_Zernike-{n}-{m}")));
-        }
+        columns.extend(zernike::columns());
     }
-    perhaps_aggregated(parameters, names)
+    perhaps_aggregated(parameters, columns)
 }
-
-/// The statistics of co-occurring grey values.
-const HARALICK: [&str; 13] = [
-    "angular-second-moment",
-    "contrast",
-    "correlation",
-    "sum-of-squares",
-    "inverse-diff-moment",
-    "sum-avg",
-    "sum-var",
-    "sum-entropy",
-    "entropy",
-    "diff-var",
-    "diff-entropy",
-    "info-measure-corr-1",
-    "info-measure-corr-2",
-];
 
 /// Columns of `measure_texture`.
 pub fn texture(parameters: &Parameters) -> Vec<String> {
-    let mut features: Vec<String> = Vec::new();
-    features.extend(parameters.wholes("frequencies").iter().map(|f| format!("Gabor-frequency-{f}")));
-    if parameters.flag("measure_TAS") {
-        for neighbours in 0..9 {
-            let kinds = ["center", "n-center", "mu-margin", "n-mu-margin", "mu", "n-mu"];
-            features.extend(kinds.map(|kind| format!("TAS-{kind}-{neighbours}")));
-        }
-    }
-    features.extend((0..7).map(|invariant| format!("Hu-{invariant}")));
-    if parameters.flag("measure_LBP") {
-        for radius in parameters.wholes("radii") {
-            features.extend((0..36).map(|pattern| format!("LBP-radius-{radius}-{pattern}")));
-        }
-    }
-    if parameters.flag("measure_haralick") {
-        for name in HARALICK {
-            features
-                .extend(parameters.wholes("scales").iter().map(|scale| format!("Haralick-{name}-{scale}")));
-        }
-    }
-    perhaps_aggregated(parameters, columns("Texture", features))
+    perhaps_aggregated(parameters, options(parameters).columns())
 }
 
 /// Columns of `measure_point_pattern`.
 pub fn point_pattern(parameters: &Parameters) -> Vec<String> {
-    let features = [
-        "absolute-distance-to-border",
-        "relative-distance-to-border",
-        "absolute-distance-to-nearest-neighbor",
-        "relative-distance-to-nearest-neighbor",
-        "mean-absolute-distance-to-neighbors",
-        "mean-relative-distance-to-neighbors",
-        "std-absolute-distance-to-neighbors",
-        "std-relative-distance-to-neighbors",
-    ];
-    perhaps_aggregated(parameters, columns("PointPattern", features))
+    perhaps_aggregated(parameters, pattern::COLUMNS)
 }
 
 #[cfg(test)]

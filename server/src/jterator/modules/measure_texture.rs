@@ -3,8 +3,8 @@
 use tm_engine::analysis::texture;
 
 use super::assignment::assigned;
-use super::columns;
 use super::spec::{FIGURE, Input, Measures, Module, Output, PLOT, Preset, Takes};
+use super::{Parameters, columns};
 use crate::jterator::HandleType;
 use crate::jterator::run::{Call, Made, ModuleError, Work};
 
@@ -59,13 +59,13 @@ pub const MEASURE_TEXTURE: Module = Module {
     work: Work::Plane(measure_texture),
 };
 
-fn measure_texture(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
-    let parameters = call.parameters();
+/// What the engine is asked for.
+pub(super) fn options(parameters: &Parameters) -> texture::Options {
     let numbers = |name| {
         // Checked to be small before the pipeline runs.
         parameters.wholes(name).iter().filter_map(|number| u32::try_from(*number).ok()).collect()
     };
-    let options = texture::Options {
+    texture::Options {
         frequencies: numbers("frequencies"),
         measure_tas: parameters.flag("measure_TAS"),
         measure_lbp: parameters.flag("measure_LBP"),
@@ -73,8 +73,11 @@ fn measure_texture(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
         measure_haralick: parameters.flag("measure_haralick"),
         scales: numbers("scales"),
         compatible: parameters.flag("compatible"),
-    };
+    }
+}
+
+fn measure_texture(call: &Call<'_>) -> Result<Vec<Made>, ModuleError> {
     let regions = call.regions("extract_objects")?;
-    let table = texture::measure(&regions, call.grey("intensity_image")?, &options)?;
+    let table = texture::measure(&regions, call.grey("intensity_image")?, &options(call.parameters()))?;
     assigned(call, &regions, table)
 }
