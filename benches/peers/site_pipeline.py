@@ -3,7 +3,7 @@
     site_pipeline.py DIRECTORY RUNS
 
 DIRECTORY holds channel_1.npy, channel_3.npy, channel_4.npy and channel_5.npy (uint16). The modules are those of
-tests/fixtures/jterator/benchmark with the same settings, on one thread. Each uses the library that does its work fastest;
+tests/fixtures/jterator/benchmark with the same settings, on one thread. Each uses a library that is made for its work;
 objects are gone through one by one only where no library measures all at once. Writes JSON: the median time of each
 module, of a whole run, and the objects that were found with the number of values measured of each.
 
