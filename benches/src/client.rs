@@ -1,5 +1,7 @@
 //! HTTP clients that cost little: each has one connection that is kept, and one request under way.
 
+use std::fmt;
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,6 +39,29 @@ pub struct Load {
     pub next: Arc<AtomicUsize>,
 }
 
+impl Load {
+    /// One request at a time by one client, none yet: everything else is to be said.
+    pub fn new(address: SocketAddr, requests: &Requests) -> Self {
+        Self {
+            address,
+            clients: 1,
+            seconds: 0.0,
+            most: usize::MAX / 2,
+            per_second: None,
+            stop: Arc::new(AtomicBool::new(false)),
+            requests: Arc::clone(requests),
+            next: Arc::new(AtomicUsize::new(0)),
+        }
+    }
+}
+
+/// Write a request for something that needs a token.
+pub fn write_get(out: &mut Vec<u8>, token: &str, target: fmt::Arguments<'_>) {
+    let written =
+        write!(out, "GET {target} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n");
+    written.expect("memory can be written to");
+}
+
 /// What came back.
 #[derive(Debug)]
 pub struct Answers {
@@ -49,6 +74,11 @@ pub struct Answers {
 }
 
 impl Answers {
+    /// Answers per second.
+    pub fn per_second(&self) -> f64 {
+        self.latencies.len() as f64 / self.seconds
+    }
+
     /// The time that this share of the answers took at most, in milliseconds.
     pub fn percentile_ms(&self, share: f64) -> f64 {
         let rank = (self.latencies.len() as f64 * share).ceil() as usize;
@@ -59,7 +89,7 @@ impl Answers {
 /// Sends requests from as many threads as leave the server half of the cores.
 ///
 /// # Errors
-/// When the server cannot be reached, or answers with anything but 200.
+/// When the server cannot be reached, or answers with anything but 200, or there was no time for a request.
 pub fn send(load: &Load) -> Result<Answers> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / 2).clamp(1, load.clients.max(1));
@@ -94,6 +124,7 @@ pub fn send(load: &Load) -> Result<Answers> {
     }
     // Numbers that were drawn but not used.
     load.next.store(first + total.latencies.len(), Ordering::Relaxed);
+    ensure!(!total.latencies.is_empty(), "no request was sent: give it more time");
     total.latencies.sort_unstable();
     Ok(total)
 }

@@ -2,6 +2,7 @@
 //! limits.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "the table is what this program is for")]
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -18,6 +19,9 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Measures the engine and the server on this machine.
 #[derive(Debug, Parser)]
 struct Arguments {
+    /// Writes the figures to this file as JSON.
+    #[arg(long, global = true)]
+    json: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -26,9 +30,6 @@ struct Arguments {
 enum Command {
     /// Imaging kernels: on one thread, on all cores, and on the GPU if there is one.
     Kernels {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Measures only cases whose name contains this.
         #[arg(long, default_value = "")]
         filter: String,
@@ -47,9 +48,6 @@ enum Command {
     },
     /// Image analysis, from pixels to objects, on one thread.
     Analysis {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Measures only steps whose name contains this.
         #[arg(long, default_value = "")]
         filter: String,
@@ -59,9 +57,6 @@ enum Command {
     },
     /// The benchmark pipeline at one site, module by module, on one thread.
     Pipeline {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Runs, of which the median counts.
         #[arg(long, default_value_t = 5)]
         runs: usize,
@@ -74,9 +69,6 @@ enum Command {
     },
     /// Tile requests over HTTP, and building the levels of a layer.
     Tiles {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Time for each figure in seconds.
         #[arg(long, default_value_t = 3.0)]
         seconds: f64,
@@ -92,9 +84,6 @@ enum Command {
     },
     /// Vector tiles of a million cells over HTTP, and tables of them streamed.
     Objects {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Sites of the maps, one map after the other.
         #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
         sites: Vec<usize>,
@@ -113,9 +102,6 @@ enum Command {
     },
     /// Whole workflows on made-up plates, and tile requests while two of them run.
     Workflow {
-        /// Writes the figures to this file as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
         /// Sites of the plates, one workflow after the other.
         #[arg(long, value_delimiter = ',', default_value = "1000,2000")]
         sites: Vec<usize>,
@@ -140,8 +126,10 @@ fn main() -> anyhow::Result<()> {
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_writer(std::io::stderr)
         .init();
-    match Arguments::parse().command {
-        Command::Kernels { json, filter, seconds, sizes, backend, quick } => {
+    let Arguments { json, command } = Arguments::parse();
+    let json = json.as_deref();
+    match command {
+        Command::Kernels { filter, seconds, sizes, backend, quick } => {
             let mut options = if quick {
                 kernels::Options::quick(filter, backend)
             } else {
@@ -151,40 +139,34 @@ fn main() -> anyhow::Result<()> {
                 options.sizes = sizes;
             }
             let report = kernels::measure_all(&options, |figure| eprintln!("{figure}"))?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
-        Command::Analysis { json, filter, seconds } => {
+        Command::Analysis { filter, seconds } => {
             let report = analysis::measure_all(&analysis::Options::full(filter, seconds), |figure| {
                 eprintln!("{figure}")
             })?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
-        Command::Pipeline { json, runs, save, peer } => {
+        Command::Pipeline { runs, save, peer } => {
             let report = pipeline::measure_all(&pipeline::Options::full(runs, save, peer))?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
-        Command::Tiles { json, seconds, clients, sites, backend } => {
+        Command::Tiles { seconds, clients, sites, backend } => {
             let report = tiles::measure_all(&tiles::Options::full(sites, backend, clients, seconds))?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
-        Command::Objects { json, sites, cells, features, clients, seconds } => {
+        Command::Objects { sites, cells, features, clients, seconds } => {
             let most_requests = usize::MAX / 2;
             let options = objects::Options { sites, cells, features, clients, seconds, most_requests };
             let report = objects::measure_all(&options)?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
-        Command::Workflow { json, sites, together, tiles_per_second, size, backend } => {
+        Command::Workflow { sites, together, tiles_per_second, size, backend } => {
             let idle_seconds = workflow::IDLE_SECONDS;
             let options =
                 workflow::Options { sites, together, size, tiles_per_second, idle_seconds, backend };
             let report = workflow::measure_all(&options)?;
-            println!("{report}");
-            write_json(json.as_deref(), &report)
+            show(&report, json)
         }
     }
 }
@@ -199,8 +181,10 @@ fn parse_size(text: &str) -> Result<Size, String> {
     sides.filter(|size| is_measurable(size.height) && is_measurable(size.width)).ok_or_else(wanted)
 }
 
-fn write_json(path: Option<&Path>, report: &impl Serialize) -> anyhow::Result<()> {
-    let Some(path) = path else { return Ok(()) };
+/// Prints a report, and writes it to a file if one is named.
+fn show(report: &(impl Display + Serialize), json: Option<&Path>) -> anyhow::Result<()> {
+    println!("{report}");
+    let Some(path) = json else { return Ok(()) };
     let text = serde_json::to_string_pretty(report)?;
     std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -7,6 +7,7 @@ use tm_engine::Backend;
 use tm_engine::image::Size;
 
 use crate::case::Case;
+use crate::client::Answers;
 
 /// What the figures were measured on.
 #[derive(Debug, Serialize)]
@@ -279,12 +280,59 @@ pub struct RequestFigure {
     /// Mean size of an answer's body in bytes.
     pub bytes_per_answer: f64,
     /// Million pixels shown per second; absent where the answer is no tile.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub megapixels_per_second: Option<f64>,
     /// Bytes of stored pixels, corrections and 8-bit pixels that have to cross memory for all
     /// answers; for tiles in memory the encoded bytes, read and written.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes_moved: Option<f64>,
     /// Those bytes per second over the memory copy in the same run.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub share_of_copy: Option<f64>,
+}
+
+impl RequestFigure {
+    /// The figure of a case.
+    pub fn new(case: &'static str, clients: usize, answers: &Answers) -> Self {
+        let requests = answers.latencies.len();
+        Self {
+            case,
+            clients,
+            requests,
+            requests_per_second: answers.per_second(),
+            p50_ms: answers.percentile_ms(0.5),
+            p99_ms: answers.percentile_ms(0.99),
+            bytes_per_answer: answers.bytes as f64 / requests as f64,
+            megapixels_per_second: None,
+            bytes_moved: None,
+            share_of_copy: None,
+        }
+    }
+
+    /// The head of a table of figures, of what `what` says.
+    pub fn head(what: &str) -> String {
+        format!(
+            "{what:<34} {:>7} {:>8} {:>9} {:>8} {:>8} {:>7}",
+            "clients", "answers", "per s", "p50 ms", "p99 ms", "kB"
+        )
+    }
+}
+
+/// The columns that every request has.
+impl Display for RequestFigure {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "{:<34} {:>7} {:>8} {:>9.0} {:>8.2} {:>8.2} {:>7.1}",
+            self.case,
+            self.clients,
+            self.requests,
+            self.requests_per_second,
+            self.p50_ms,
+            self.p99_ms,
+            self.bytes_per_answer / 1e3
+        )
+    }
 }
 
 impl Display for TilesReport {
@@ -303,34 +351,15 @@ impl Display for TilesReport {
                 pyramid.bytes_written as f64 / 1e6
             )?;
         }
-        writeln!(
-            formatter,
-            "\n{:<34} {:>7} {:>8} {:>9} {:>8} {:>8} {:>7} {:>8} {:>9} {:>8}",
-            "request",
-            "clients",
-            "answers",
-            "per s",
-            "p50 ms",
-            "p99 ms",
-            "kB",
-            "MPix/s",
-            "MB moved",
-            "of copy"
-        )?;
+        let head = RequestFigure::head("request");
+        writeln!(formatter, "\n{head} {:>8} {:>9} {:>8}", "MPix/s", "MB moved", "of copy")?;
         for figure in &self.requests {
             let or_dash = |value: Option<f64>, scale: f64, digits: usize, unit: &str| {
                 value.map_or_else(|| "-".to_owned(), |value| format!("{:.digits$}{unit}", value * scale))
             };
             writeln!(
                 formatter,
-                "{:<34} {:>7} {:>8} {:>9.0} {:>8.2} {:>8.2} {:>7.1} {:>8} {:>9} {:>8}",
-                figure.case,
-                figure.clients,
-                figure.requests,
-                figure.requests_per_second,
-                figure.p50_ms,
-                figure.p99_ms,
-                figure.bytes_per_answer / 1e3,
+                "{figure} {:>8} {:>9} {:>8}",
                 or_dash(figure.megapixels_per_second, 1.0, 0, ""),
                 or_dash(figure.bytes_moved, 1e-6, 0, ""),
                 or_dash(figure.share_of_copy, 100.0, 1, "%")

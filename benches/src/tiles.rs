@@ -3,24 +3,22 @@
 //! Every answer of a cold case is rendered: each pass over the tiles asks for other limits than the
 //! passes before, so that no encoded tile is in memory. The images' pages are warm.
 
-use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Result, ensure};
 use tm_engine::BackendChoice;
 use tm_engine::image::Size;
+use tm_server::resources::layer::layout::TILE_PX;
 
 use crate::bandwidth::{COPY_BYTES, copy_bytes_per_second};
-use crate::client::{self, Answers, Load, Requests};
+use crate::client::{self, Load, Requests};
 use crate::kernels::CAMERA;
 use crate::made_up_plate::{LIMITS, MadeUpPlate};
 use crate::report::{Bandwidth, Machine, RequestFigure, TilesReport};
 
-/// Edge of a tile in pixels.
-const TILE: usize = 256;
-const TILE_PIXELS: f64 = (TILE * TILE) as f64;
+const TILE_PIXELS: f64 = (TILE_PX * TILE_PX) as f64;
 /// Lower limits that passes take in turns before the upper one changes.
 const LOWER_LIMITS: usize = 1000;
 
@@ -105,28 +103,35 @@ impl Case {
     /// Number of tiles of the level.
     pub fn tiles(&self, plate: &MadeUpPlate) -> usize {
         let size = plate.layout.reduced_size(self.halvings);
-        size.height.div_ceil(TILE) * size.width.div_ceil(TILE)
+        tiles_of(size)
     }
 
     /// What request number `number` asks for.
     pub fn wanted(&self, plate: &MadeUpPlate, number: usize) -> Wanted {
-        let columns = plate.layout.reduced_size(self.halvings).width.div_ceil(TILE);
         let tiles = self.tiles(plate);
-        let tile = number % tiles * stride(tiles) % tiles;
+        let (y, x) = tile_at(plate.layout.reduced_size(self.halvings), number);
         let pass = number / tiles;
         let (lower, upper) = LIMITS;
         let limits = (lower + (pass % LOWER_LIMITS) as i64, upper + 1 + (pass / LOWER_LIMITS) as i64);
-        Wanted {
-            z: plate.layout.depth() - 1 - self.halvings,
-            y: tile / columns,
-            x: tile % columns,
-            limits: self.cold.then_some(limits),
-        }
+        Wanted { z: plate.layout.depth() - 1 - self.halvings, y, x, limits: self.cold.then_some(limits) }
     }
 }
 
+/// Number of tiles of a level of this size.
+fn tiles_of(size: Size) -> usize {
+    size.height.div_ceil(TILE_PX) * size.width.div_ceil(TILE_PX)
+}
+
+/// Row and column of the tile that request number `number` asks for, of a level of this size: all tiles, far from one
+/// another, before any of them again.
+pub(crate) fn tile_at(size: Size, number: usize) -> (usize, usize) {
+    let (tiles, columns) = (tiles_of(size), size.width.div_ceil(TILE_PX));
+    let tile = number % tiles * stride(tiles) % tiles;
+    (tile / columns, tile % columns)
+}
+
 /// A number near the golden section of `count` that has no divisor in common with it.
-pub(crate) fn stride(count: usize) -> usize {
+fn stride(count: usize) -> usize {
     let coprime = |candidate: &usize| {
         let (mut a, mut b) = (*candidate, count);
         while b != 0 {
@@ -177,23 +182,20 @@ fn measure_requests(
     address: SocketAddr,
     copy: f64,
 ) -> Result<Vec<RequestFigure>> {
-    let load = |requests: Requests, next: &Arc<AtomicUsize>, clients| Load {
-        address,
+    let load = |requests: &Requests, next: &Arc<AtomicUsize>, clients| Load {
         clients,
         seconds: options.seconds,
         most: options.most_requests,
-        per_second: None,
-        stop: Arc::new(AtomicBool::new(false)),
-        requests,
         next: Arc::clone(next),
+        ..Load::new(address, requests)
     };
     let mut figures = Vec::new();
     let greeting: Requests =
         Arc::new(|_, out: &mut Vec<u8>| out.extend_from_slice(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     let next = Arc::new(AtomicUsize::new(0));
     for clients in &options.clients {
-        let answers = send(&load(Arc::clone(&greeting), &next, *clients))?;
-        figures.push(figure(LOOPBACK, *clients, &answers));
+        let answers = client::send(&load(&greeting, &next, *clients))?;
+        figures.push(RequestFigure::new(LOOPBACK, *clients, &answers));
     }
     for case in &CASES {
         let (plate, next) = (Arc::clone(plate), Arc::new(AtomicUsize::new(0)));
@@ -201,11 +203,11 @@ fn measure_requests(
         let pass = case.tiles(&plate);
         let requests: Requests =
             Arc::new(move |number, out: &mut Vec<u8>| write_request(case, &plate, number, out));
-        let first = Load { most: pass, seconds: 600.0, ..load(Arc::clone(&requests), &next, 4) };
-        send(&first)?;
+        let first = Load { most: pass, seconds: 600.0, ..load(&requests, &next, 4) };
+        client::send(&first)?;
         for clients in &options.clients {
-            let answers = send(&load(Arc::clone(&requests), &next, *clients))?;
-            let mut figure = figure(case.name, *clients, &answers);
+            let answers = client::send(&load(&requests, &next, *clients))?;
+            let mut figure = RequestFigure::new(case.name, *clients, &answers);
             let count = answers.latencies.len() as f64;
             let bytes = if case.cold {
                 count * TILE_PIXELS * case.bytes_per_pixel
@@ -221,42 +223,15 @@ fn measure_requests(
     Ok(figures)
 }
 
-fn send(load: &Load) -> Result<Answers> {
-    let answers = client::send(load)?;
-    if answers.latencies.is_empty() {
-        return Err(anyhow!("no request was sent: give it more time"));
-    }
-    Ok(answers)
-}
-
-fn figure(case: &'static str, clients: usize, answers: &Answers) -> RequestFigure {
-    let requests = answers.latencies.len();
-    RequestFigure {
-        case,
-        clients,
-        requests,
-        requests_per_second: requests as f64 / answers.seconds,
-        p50_ms: answers.percentile_ms(0.5),
-        p99_ms: answers.percentile_ms(0.99),
-        bytes_per_answer: answers.bytes as f64 / requests as f64,
-        megapixels_per_second: None,
-        bytes_moved: None,
-        share_of_copy: None,
-    }
-}
-
 fn write_request(case: &Case, plate: &MadeUpPlate, number: usize, out: &mut Vec<u8>) {
     let Wanted { z, y, x, limits } = case.wanted(plate, number);
     let (experiment, layer) = (plate.experiment, case.layer(plate));
-    let tiles = format_args!("/api/experiments/{experiment}/channel_layers/{layer}/tiles");
-    let written = match limits {
-        None => write!(out, "GET {tiles}?x={x}&y={y}&z={z}"),
-        Some((min, max)) => write!(out, "GET {tiles}?x={x}&y={y}&z={z}&min={min}&max={max}"),
-    };
-    let token = &plate.server.token;
-    let written = written
-        .and_then(|()| write!(out, " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"));
-    written.expect("memory can be written to");
+    let limits = limits.map_or_else(String::new, |(min, max)| format!("&min={min}&max={max}"));
+    client::write_get(
+        out,
+        &plate.server.token,
+        format_args!("/api/experiments/{experiment}/channel_layers/{layer}/tiles?x={x}&y={y}&z={z}{limits}"),
+    );
 }
 
 #[cfg(test)]

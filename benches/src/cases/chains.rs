@@ -9,12 +9,11 @@ use tm_engine::kernels::illumination::Correction;
 use tm_engine::kernels::rescale::Limits;
 use tm_engine::kernels::tile::Placement;
 use tm_engine::kernels::{pyramid, tile};
+use tm_server::resources::layer::layout::TILE_PX;
 
 use super::{IMAGES, correction};
 use crate::case::Case;
 
-/// Edge of a tile.
-const TILE: usize = 256;
 /// Levels of a stored block.
 const LEVELS: usize = 4;
 
@@ -35,14 +34,14 @@ fn tiles(
     input: &'static str,
     correction: Option<&Arc<Correction>>,
 ) -> tm_engine::Result<Case> {
-    let (size, side) = (source[0].size(), Size::new(TILE, TILE));
-    let (rows, columns) = (size.height / TILE, size.width / TILE);
+    let (size, side) = (source[0].size(), Size::new(TILE_PX, TILE_PX));
+    let (rows, columns) = (size.height / TILE_PX, size.width / TILE_PX);
     let (images, correction, limits) = (Arc::clone(source), correction.cloned(), Limits::new(120, 3000)?);
     let bytes_per_pixel = if correction.is_some() { 11.0 } else { 3.0 };
     let on = move |engine: &Engine, turn: usize| {
         let image = &images[turn % IMAGES];
         let render = |tile: usize| {
-            let window = Rect::new(TILE * (tile / columns), TILE * (tile % columns), side);
+            let window = Rect::new(TILE_PX * (tile / columns), TILE_PX * (tile % columns), side);
             let correction = correction.as_ref().map(|planes| planes.window(window)).transpose()?;
             let placement = Placement { pixels: image.window(window)?, y: 0, x: 0, correction };
             engine.render_tile(side, &[placement], Some(limits))

@@ -1,7 +1,7 @@
 //! A map full of made-up cells, stored through the doors that clients use.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow};
 use tm_engine::image::{Plane, Size};
@@ -71,8 +71,7 @@ impl CellMap {
         let found = mapobjects::find_type_by_name(&mut tx, experiment, TYPE).await?;
         let objects = found.context("the type that was just added is not there")?.id;
         tx.commit().await?;
-        let start = Instant::now();
-        let mut stored = 0;
+        let (mut stored, mut store_time) = (0, Duration::ZERO);
         for site in 0..sites {
             // Equal shares, the first ones with one more where they do not come out even.
             let count = cells / sites + usize::from(site < cells % sites);
@@ -80,9 +79,6 @@ impl CellMap {
             let (plate, well) = (PLATE.to_owned(), WELL.to_owned());
             let plane = PlaneOfSite { plate: plate.clone(), well: well.clone(), y, x, tpoint: 0, zplane: 0 };
             let labels = SentLabels::Rows(grid.draw(count, site as u64 + 1));
-            segmentation::upload(environment, experiment, objects, plane, labels, false)
-                .await
-                .map_err(failed)?;
             let new = NewValues {
                 plate,
                 well,
@@ -93,12 +89,17 @@ impl CellMap {
                 labels: (1..=count as i64).collect(),
                 values: values(count, features, site as u64 + 1)?,
             };
+            let start = Instant::now();
+            segmentation::upload(environment, experiment, objects, plane, labels, false)
+                .await
+                .map_err(failed)?;
             upload::store(environment, experiment, objects, new).await.map_err(failed)?;
+            store_time += start.elapsed();
             stored += count;
         }
-        let store_seconds = start.elapsed().as_secs_f64();
         let layer = mapobjects::find_layer(&mut environment.db.read().await?, objects, 0, 0).await?;
         let layer = layer.context("no layer was made")?;
+        let store_seconds = store_time.as_secs_f64();
         Ok(Self { experiment, objects, layer, cells: stored, layout, store_seconds })
     }
 }

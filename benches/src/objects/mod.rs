@@ -7,10 +7,8 @@
 mod cells;
 mod report;
 
-use std::io::Write as _;
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::AtomicUsize;
 
 use anyhow::{Context, Result, ensure};
 use tm_engine::BackendChoice;
@@ -18,15 +16,13 @@ use tm_server::resources::mapobject::zoom::{MapobjectKind, ZoomThresholds};
 use tokio::runtime::Runtime;
 
 use self::cells::CellMap;
-pub use self::report::{MapFigure, ObjectsReport, StreamFigure, TileFigure};
+pub use self::report::{MapFigure, ObjectsReport, StreamFigure};
 use crate::client::{self, Load, Requests};
-use crate::report::Machine;
+use crate::report::{Machine, RequestFigure};
 use crate::server::Server;
-use crate::tiles::stride;
+use crate::tiles::tile_at;
 use crate::usage::{Sampler, used};
 
-/// Edge of a tile in pixels.
-const TILE: usize = 256;
 /// A stream that takes longer is an error.
 const STREAM_SECONDS: f64 = 600.0;
 
@@ -94,18 +90,20 @@ fn measure_map(runtime: &Runtime, sites: usize, options: &Options) -> Result<Map
                 seconds: options.seconds,
                 most: options.most_requests,
                 next: Arc::clone(&next),
-                ..load(listening.address, &requests)
+                ..Load::new(listening.address, &requests)
             };
             let answers = client::send(&load)?;
-            ensure!(!answers.latencies.is_empty(), "no request was sent: give it more time");
-            tiles.push(TileFigure::new(case.name, *clients, &answers));
+            tiles.push(RequestFigure::new(case.name, *clients, &answers));
         }
     }
     let streams = STREAMS.map(|(name, route)| {
         let requests = stream_request(&server, &map, route);
         let sampler = Sampler::start();
-        let answers =
-            client::send(&Load { seconds: STREAM_SECONDS, most: 1, ..load(listening.address, &requests) });
+        let answers = client::send(&Load {
+            seconds: STREAM_SECONDS,
+            most: 1,
+            ..Load::new(listening.address, &requests)
+        });
         let samples = sampler.stop();
         let answers = answers?;
         let first = samples.first().context("no sample was taken")?;
@@ -130,19 +128,6 @@ fn measure_map(runtime: &Runtime, sites: usize, options: &Options) -> Result<Map
     })
 }
 
-fn load(address: SocketAddr, requests: &Requests) -> Load {
-    Load {
-        address,
-        clients: 1,
-        seconds: 0.0,
-        most: 0,
-        per_second: None,
-        stop: Arc::new(AtomicBool::new(false)),
-        requests: Arc::clone(requests),
-        next: Arc::new(AtomicUsize::new(0)),
-    }
-}
-
 /// Requests for all tiles of a level in turn, far from one another, none of them in the cache: each asks for another
 /// tolerance, which differs too little to matter.
 fn tile_requests(server: &Server, map: &CellMap, case: &Case) -> Requests {
@@ -150,32 +135,26 @@ fn tile_requests(server: &Server, map: &CellMap, case: &Case) -> Requests {
     let z = (case.zoom)(ZoomThresholds::of(MapobjectKind::Outlines, depth as u64 - 1), depth);
     let halvings = depth - 1 - z as usize;
     let size = map.layout.reduced_size(halvings);
-    let columns = size.width.div_ceil(TILE);
-    let tiles = size.height.div_ceil(TILE) * columns;
     let tolerance = (halvings * halvings + 1) as f64;
     let (experiment, layer, token) = (map.experiment, map.layer, server.token.clone());
     Arc::new(move |number, out: &mut Vec<u8>| {
-        let tile = number % tiles * stride(tiles) % tiles;
-        let (y, x) = (tile / columns, tile % columns);
-        let written = write!(
+        let (y, x) = tile_at(size, number);
+        let tolerance = tolerance + number as f64 * 1e-9;
+        client::write_get(
             out,
-            "GET /api/experiments/{experiment}/segmentation_layers/{layer}/tiles?x={x}&y={y}&z={z}&tolerance={} \
-             HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n",
-            tolerance + number as f64 * 1e-9
+            &token,
+            format_args!(
+                "/api/experiments/{experiment}/segmentation_layers/{layer}/tiles?x={x}&y={y}&z={z}&tolerance={tolerance}"
+            ),
         );
-        written.expect("memory can be written to");
     })
 }
 
 fn stream_request(server: &Server, map: &CellMap, route: &'static str) -> Requests {
     let (experiment, objects, token) = (map.experiment, map.objects, server.token.clone());
     Arc::new(move |_, out: &mut Vec<u8>| {
-        let written = write!(
-            out,
-            "GET /api/experiments/{experiment}/mapobject_types/{objects}/{route} HTTP/1.1\r\nHost: localhost\r\n\
-             Authorization: Bearer {token}\r\n\r\n"
-        );
-        written.expect("memory can be written to");
+        let target = format_args!("/api/experiments/{experiment}/mapobject_types/{objects}/{route}");
+        client::write_get(out, &token, target);
     })
 }
 

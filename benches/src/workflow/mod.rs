@@ -111,14 +111,12 @@ fn measure_together(
     let requests = runtime.block_on(server.tile_requests(&shown))?;
     let next = Arc::new(AtomicUsize::new(0));
     let load = |seconds, stop: &Arc<AtomicBool>| Load {
-        address,
         clients: CLIENTS,
         seconds,
-        most: usize::MAX / 2,
         per_second: Some(options.tiles_per_second),
         stop: Arc::clone(stop),
-        requests: Arc::clone(&requests),
         next: Arc::clone(&next),
+        ..Load::new(address, &requests)
     };
     let running = Arc::new(AtomicBool::new(false));
     let alone = LoadFigure::from(&client::send(&load(options.idle_seconds, &running))?);

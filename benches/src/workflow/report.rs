@@ -166,7 +166,7 @@ impl From<&Answers> for LoadFigure {
         let requests = answers.latencies.len();
         Self {
             requests,
-            per_second: requests as f64 / answers.seconds,
+            per_second: answers.per_second(),
             p50_ms: answers.percentile_ms(0.5),
             p99_ms: answers.percentile_ms(0.99),
             max_ms: answers.percentile_ms(1.0),

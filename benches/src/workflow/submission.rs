@@ -2,7 +2,6 @@
 //!
 //! Nothing is deleted before the end: a file system that still remembers thousands of files makes new ones slowly.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,14 +20,13 @@ use tm_server::workflow::description::WorkflowDescription;
 use tm_server::workflow::task::Task;
 
 use super::source::{self, Images};
-use crate::client::Requests;
+use crate::client::{self, Requests};
 use crate::made_up_plate::bytes_below;
 use crate::server::{MICROSCOPE, PLATE, Server};
+use crate::tiles::tile_at;
 
 /// How often a running workflow is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Edge of a tile in pixels.
-const TILE: usize = 256;
 
 /// An experiment whose files are linked.
 pub struct Experiment {
@@ -104,17 +102,15 @@ impl Server {
             let layer = ids[number % ids.len()];
             let z = number / ids.len() % depth;
             let size = layout.reduced_size(depth - 1 - z);
-            // Steps of a prime number reach the tiles of a level in an order that is not that of memory.
-            let (rows, columns) = (size.height.div_ceil(TILE), size.width.div_ceil(TILE));
-            let tile = number * 7919 % (rows * columns);
-            let (y, x) = (tile / columns, tile % columns);
-            let written = write!(
+            let (y, x) = tile_at(size, number);
+            client::write_get(
                 out,
-                "GET /api/experiments/{id}/channel_layers/{layer}/tiles?x={x}&y={y}&z={z}&min={}&max=7000 \
-                 HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n",
-                number % 3000
+                &token,
+                format_args!(
+                    "/api/experiments/{id}/channel_layers/{layer}/tiles?x={x}&y={y}&z={z}&min={}&max=7000",
+                    number % 3000
+                ),
             );
-            written.expect("memory can be written to");
         }))
     }
 }
