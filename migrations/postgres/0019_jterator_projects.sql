@@ -5,7 +5,5 @@ create table jterator_projects (
     -- What runs, in which order, and the handles of each module by its name there, JSON.
     pipeline text not null,
     handles text not null,
-    -- Goes up whenever the project is replaced.
-    version bigint not null,
     updated_at bigint not null
 );

@@ -354,8 +354,7 @@ fn miswired() -> Vec<Broken> {
         (
             "/handles/register_cytoplasms/output/0/key",
             Some(json!("C".repeat(51))),
-            "handles.register_cytoplasms.output[0].key must have 1 to 50 printable characters and no spaces around \
-             them: it names objects",
+            "handles.register_cytoplasms.output[0].key must have 1 to 50 printable characters: it names objects",
         ),
         (
             "/pipeline/output/objects/0/name",

@@ -35,8 +35,8 @@ const ROWS: &[&str] = &[
     "insert into channel_images (channel_id, site_id, cycle_id, acquisition_id, tpoint, zplane, field, t_index,
          c_index, z_index, sources, stored)
      values (1, 1, 1, 1, 0, 0, 'A/01/0', 0, 0, 0, '[]', true), (1, 2, 1, 1, 0, 0, 'A/01/1', 0, 0, 0, '[]', false)",
-    "insert into jterator_projects (experiment_id, pipeline, handles, version, updated_at)
-     values (1, '{\"pipeline\": []}', '{}', 2, 1)",
+    "insert into jterator_projects (experiment_id, pipeline, handles, updated_at)
+     values (1, '{\"pipeline\": []}', '{}', 1)",
     "insert into submissions (experiment_id, user_id, program, description, created_at)
      values (1, 2, 'workflow', '{}', 1)",
     "insert into tasks (submission_id, parent_id, name, type, state, created_at, updated_at)

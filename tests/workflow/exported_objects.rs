@@ -22,7 +22,7 @@ tm_tests::on_each_database![
     an_export_of_objects_that_are_removed_meanwhile_is_none,
 ];
 
-async fn export(app: &TestApp, experiment: &str, target: &Path) -> Result<Report, ExportError> {
+pub async fn export(app: &TestApp, experiment: &str, target: &Path) -> Result<Report, ExportError> {
     let tally = Arc::new(Tally::default());
     export::run(app.environment(), &app.app.config, experiment, target, &tally).await
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tm_tests::app::TestApp;
 use tm_tests::cellvoyager::{PlaneId, PlateFiles};
 use tm_tests::databases::Database;
 use tm_tests::pipelines::Pipeline;
 use tm_tests::plates::Experiment;
+
+use super::exported_objects::export;
 
 tm_tests::on_each_database![
     flavor = "multi_thread";
@@ -342,6 +345,14 @@ async fn spots_are_counted_for_their_cells_and_know_them(database: Database) {
     for nucleus in &whole["mapobject_id"] {
         assert_eq!(parents_of(&experiment, nucleus).await, json!([]));
     }
+
+    // What only has positions has no label images, in an export as in the API.
+    let directory = TempDir::new().unwrap();
+    let target = directory.path().join("export");
+    let report = export(&app, "an experiment", &target).await.unwrap();
+    assert_eq!((report.labels, report.missing), (1, Vec::new()));
+    let labels = target.join("plates/plate.ome.zarr/B/03/0/labels");
+    assert!(labels.join("Nuclei").is_dir() && !labels.join("Spots").exists());
 }
 
 /// What an object lies in.

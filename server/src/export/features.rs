@@ -13,6 +13,7 @@ use crate::resources::feature::measured::{Cell, Findings, Objects, ValueFiles, V
 use crate::resources::feature::queries::MeasuredObject;
 use crate::resources::feature::selection::{ObjectFilter, Place};
 use crate::resources::mapobject::MapobjectType;
+use crate::resources::zarr::names::unique;
 use crate::storage::error::Result as StorageResult;
 use crate::storage::tables::{Cells, ColumnKind, GROUP_ROWS, PlainTable};
 
@@ -119,13 +120,7 @@ fn columns(
     let mut names = BTreeSet::new();
     let mut columns = Vec::new();
     let mut add = |wanted: &str, column: Column| {
-        let mut name = wanted.to_owned();
-        let mut number = 2;
-        while !names.insert(name.clone()) {
-            name = format!("{wanted}-{number}");
-            number += 1;
-        }
-        columns.push((name, column));
+        columns.push((unique(wanted, |name| names.insert(name.to_owned())), column));
     };
     add("mapobject_id", Column::Id);
     whereabouts.iter().for_each(|column| add(column.name(), Column::Whereabouts(*column)));

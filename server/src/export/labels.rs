@@ -1,4 +1,4 @@
-//! Label images of an export: below every field image of a plate, for every type that has segmentations.
+//! Label images of an export: below every field image of a plate, for every type that has outlines.
 //!
 //! What shows a time point and focal plane of a site is put where the field image has them on its axes: time points of an
 //! acquisition count from its first, and in a multiplexing experiment every cycle's image of the site has the same labels.
@@ -40,7 +40,7 @@ pub(super) async fn write(
     plates: &[PlateRows],
     types: &[TypeRows],
 ) -> Result<(usize, Vec<String>), ExportError> {
-    let types: Vec<&TypeRows> = types.iter().filter(|kind| kind.is_segmented()).collect();
+    let types: Vec<&TypeRows> = types.iter().filter(|kind| kind.has_outlines()).collect();
     if types.is_empty() {
         return Ok((0, Vec::new()));
     }
@@ -126,7 +126,7 @@ async fn without_image(
     drop(tx);
     let mut missing = Vec::new();
     for kind in types {
-        for shown in kind.segmented() {
+        for shown in kind.outlined() {
             let planes = imaged.get(&shown.site_id);
             if planes
                 .is_some_and(|planes| planes.iter().any(|(tpoint, zplane)| shown.shows(*tpoint, *zplane)))

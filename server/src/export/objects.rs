@@ -34,16 +34,16 @@ impl TypeRows {
     }
 
     /// Whether it has label images.
-    pub(super) fn is_segmented(&self) -> bool {
-        !self.segmented.is_empty()
+    pub(super) fn has_outlines(&self) -> bool {
+        self.outlined().next().is_some()
     }
 
-    /// All that its layers show.
-    pub(super) fn segmented(&self) -> impl Iterator<Item = &SegmentedSite> {
-        self.segmented.values().flatten()
+    /// All outlines that its layers show.
+    pub(super) fn outlined(&self) -> impl Iterator<Item = &SegmentedSite> {
+        self.segmented.values().flatten().filter(|shown| shown.outlines > 0)
     }
 
-    /// The layers that show something of a site at a time point and focal plane.
+    /// The layers that show outlines of a site at a time point and focal plane.
     pub(super) fn layers_of(&self, site: i64, tpoint: i64, zplane: i64) -> Vec<i64> {
         let layers = self.segmented.get(&site).into_iter().flatten();
         layers.filter(|shown| shown.shows(tpoint, zplane)).map(|shown| shown.segmentation_layer_id).collect()

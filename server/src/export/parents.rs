@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use crate::environment::Environment;
 use crate::resources::feature::queries::MeasuredObject;
-use crate::resources::mapobject::MapobjectType;
-use crate::resources::mapobject::queries::{self, ParentType};
+use crate::resources::mapobject::{MapobjectType, queries};
 use crate::store::{StoreError, Tx};
 
 /// The parents of objects of a type.
 pub(super) struct Parents {
     mapobject_type: i64,
-    types: Vec<ParentType>,
+    types: Vec<MapobjectType>,
     /// By type of the parent and id of the object.
     known: HashMap<(i64, i64), i64>,
 }
@@ -24,7 +23,7 @@ impl Parents {
     }
 
     /// The types, by id.
-    pub(super) fn types(&self) -> &[ParentType] {
+    pub(super) fn types(&self) -> &[MapobjectType] {
         &self.types
     }
 
@@ -47,7 +46,7 @@ impl Parents {
     }
 
     /// Id of the object of a type that an object lies in, if it lies in one.
-    pub(super) fn of(&self, kind: &ParentType, object: &MeasuredObject) -> Option<i64> {
+    pub(super) fn of(&self, kind: &MapobjectType, object: &MeasuredObject) -> Option<i64> {
         self.known.get(&(kind.id, object.id)).copied()
     }
 }

@@ -50,8 +50,6 @@ pub struct BoundImage {
 /// What a module measures.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoundMeasurement {
-    /// Name of the module's output.
-    pub name: &'static str,
     /// Key of the objects that the rows are about.
     pub objects: String,
     /// Names of the columns as they are saved, in their order, each by its name in the module.

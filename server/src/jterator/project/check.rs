@@ -156,10 +156,8 @@ impl<'a> Checker<'a> {
     fn check_objects_name(&mut self, place: &str, name: &str) {
         if StaticType::find(name).is_some() {
             self.problems.add(place, format!("cannot be `{name}`: these objects are parts of the map"));
-        } else if check_type_name(name).map_or(true, |checked| checked != name) {
-            let message =
-                "must have 1 to 50 printable characters and no spaces around them: it names objects";
-            self.problems.add(place, message);
+        } else if check_type_name(name).is_err() {
+            self.problems.add(place, "must have 1 to 50 printable characters: it names objects");
         }
     }
 }

@@ -42,11 +42,6 @@ impl Problems {
         }
     }
 
-    /// Those that were noted, 200 at most.
-    pub fn noted(&self) -> &[Problem] {
-        &self.noted
-    }
-
     /// How many there are.
     pub fn len(&self) -> usize {
         self.noted.len() + self.others

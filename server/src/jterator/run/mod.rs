@@ -5,8 +5,6 @@
 //! are tables by time point: objects that have several focal planes at a time point must be projected before.
 
 mod call;
-pub mod load;
-pub mod save;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -121,6 +119,10 @@ impl Run<'_> {
                     self.keep(module, planes[0], vec![Made::Image(made)])?;
                 }
             }
+        }
+        // There are none where its inputs have none.
+        for image in &module.makes {
+            self.stacks.entry(image.key.clone()).or_default();
         }
         Ok(())
     }

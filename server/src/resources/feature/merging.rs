@@ -168,7 +168,8 @@ async fn merge(
     if !written.parts.is_empty() {
         let file = upload::insert(&mut tx, mapobject_type, newest, &written).await?;
         let target = path(file);
-        let kept = environment.compute.batch(move |_| written.keep(&target)).await;
+        // The database waits for this, and places for jobs may be taken for long.
+        let kept = environment.compute.interactive(move |_| written.keep(&target)).await;
         kept.map_err(ApiError::internal)??;
     }
     tx.commit().await?;

@@ -37,7 +37,8 @@ pub async fn insert(
     }
     tables.sort_by_key(|table| table.tpoint);
     let directory = environment.data.features(experiment);
-    let written = environment.compute.batch(move |_| {
+    // Not in the lane of jobs: places there are free when sites are done, and the database waits for this.
+    let written = environment.compute.interactive(move |_| {
         let mut writer = TableWriter::create(&directory, &features)?;
         for SiteTable { tpoint, objects, columns } in &tables {
             for (group, objects) in objects.chunks(GROUP_ROWS).enumerate() {
@@ -54,11 +55,8 @@ pub async fn insert(
         writer.finish()
     });
     let written = written.await??;
-    let files = queries::files(tx, mapobject_type).await?;
-    let generation = files.last().map_or(1, |file| file.generation + 1);
-    let file = upload::insert(tx, mapobject_type, generation, &written).await?;
-    let path = environment.data.feature_file(experiment, mapobject_type, file);
-    environment.compute.batch(move |_| written.keep(&path)).await??;
+    let path = upload::insert_on_top(environment, tx, experiment, mapobject_type, &written).await?;
+    environment.compute.interactive(move |_| written.keep(&path)).await??;
     Ok(())
 }
 

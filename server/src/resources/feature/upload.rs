@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
+use std::path::PathBuf;
 
 use serde::de::{DeserializeSeed, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
@@ -201,19 +202,33 @@ async fn keep(
 ) -> ApiResult<()> {
     let mut tx = environment.db.write().await?;
     experiments::touch(&mut tx, experiment, environment.now()).await?;
-    let files = queries::files(&mut tx, mapobject_type).await?;
-    let generation = files.last().map_or(1, |file| file.generation + 1);
     for feature in features {
         if !queries::set_stored(&mut tx, *feature).await? {
             return Err(ApiError::conflict("a feature was deleted meanwhile; nothing was stored, try again"));
         }
     }
-    let file = insert(&mut tx, mapobject_type, generation, &written).await?;
-    let path = environment.data.feature_file(experiment, mapobject_type, file);
+    let path = insert_on_top(environment, &mut tx, experiment, mapobject_type, &written).await?;
     let kept = environment.compute.interactive(move |_| written.keep(&path)).await;
     kept.map_err(ApiError::internal)??;
     tx.commit().await?;
     Ok(())
+}
+
+/// Add the rows of a written file on top of all others of its type; the value is where it is to be.
+///
+/// # Errors
+/// When the database fails.
+pub(super) async fn insert_on_top(
+    environment: &Environment,
+    tx: &mut Tx,
+    experiment: i64,
+    mapobject_type: i64,
+    written: &WrittenTable,
+) -> Result<PathBuf, StoreError> {
+    let files = queries::files(tx, mapobject_type).await?;
+    let generation = files.last().map_or(1, |file| file.generation + 1);
+    let file = insert(tx, mapobject_type, generation, written).await?;
+    Ok(environment.data.feature_file(experiment, mapobject_type, file))
 }
 
 /// Add the rows of a written file.

@@ -24,8 +24,6 @@ pub struct StoredProject {
     pub pipeline: String,
     /// The handles of each module, JSON.
     pub handles: String,
-    /// Goes up whenever the project is replaced.
-    pub version: i64,
 }
 
 impl StoredProject {

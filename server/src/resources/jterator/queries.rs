@@ -8,7 +8,7 @@ pub async fn find(tx: &mut Tx, experiment: i64) -> Result<Option<StoredProject>>
     fetch_optional!(
         tx,
         StoredProject,
-        "select pipeline, handles, version
+        "select pipeline, handles
          from jterator_projects
          where experiment_id = $1",
         experiment
@@ -19,12 +19,11 @@ pub async fn find(tx: &mut Tx, experiment: i64) -> Result<Option<StoredProject>>
 pub async fn put(tx: &mut Tx, experiment: i64, pipeline: &str, handles: &str, now: i64) -> Result<()> {
     execute!(
         tx,
-        "insert into jterator_projects (experiment_id, pipeline, handles, version, updated_at)
-         values ($1, $2, $3, 1, $4)
+        "insert into jterator_projects (experiment_id, pipeline, handles, updated_at)
+         values ($1, $2, $3, $4)
          on conflict (experiment_id) do update
          set pipeline = excluded.pipeline,
              handles = excluded.handles,
-             version = jterator_projects.version + 1,
              updated_at = excluded.updated_at",
         experiment,
         pipeline,
@@ -34,10 +33,10 @@ pub async fn put(tx: &mut Tx, experiment: i64, pipeline: &str, handles: &str, no
     Ok(())
 }
 
-/// Take the project of an experiment as it is for a run that begins; false when there is none.
-pub async fn begin_run(tx: &mut Tx, experiment: i64) -> Result<bool> {
+/// Take the project of an experiment as it is for a run that begins, if there is one.
+pub async fn begin_run(tx: &mut Tx, experiment: i64) -> Result<()> {
     execute!(tx, "delete from jterator_runs where experiment_id = $1", experiment)?;
-    let taken = execute!(
+    execute!(
         tx,
         "insert into jterator_runs (experiment_id, pipeline, handles)
          select experiment_id, pipeline, handles
@@ -45,7 +44,7 @@ pub async fn begin_run(tx: &mut Tx, experiment: i64) -> Result<bool> {
          where experiment_id = $1",
         experiment
     )?;
-    Ok(taken > 0)
+    Ok(())
 }
 
 /// The project of an experiment as it was when its last run began.
@@ -53,7 +52,7 @@ pub async fn find_run(tx: &mut Tx, experiment: i64) -> Result<Option<StoredProje
     fetch_optional!(
         tx,
         StoredProject,
-        "select pipeline, handles, cast(0 as bigint) as version
+        "select pipeline, handles
          from jterator_runs
          where experiment_id = $1",
         experiment

@@ -195,6 +195,16 @@ pub async fn get_or_insert_layer(
     Ok(id)
 }
 
+/// Note that the layers of a type show something else than before.
+pub async fn bump_layers_of_type(tx: &mut Tx, objects: i64) -> Result<()> {
+    execute!(
+        tx,
+        "update segmentation_layers set version = version + 1 where mapobject_type_id = $1",
+        objects
+    )?;
+    Ok(())
+}
+
 /// Note that a layer shows something else than before.
 pub async fn bump_layer(tx: &mut Tx, layer: i64) -> Result<()> {
     execute!(tx, "update segmentation_layers set version = version + 1 where id = $1", layer)?;
@@ -324,21 +334,12 @@ pub async fn parents(tx: &mut Tx, object: i64) -> Result<Vec<MapobjectParent>> {
     )
 }
 
-/// A type of objects that others lie in.
-#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
-pub struct ParentType {
-    /// Row id.
-    pub id: i64,
-    /// Name.
-    pub name: String,
-}
-
 /// The types that objects of a type lie in, by id.
-pub async fn parent_types(tx: &mut Tx, objects: i64) -> Result<Vec<ParentType>> {
+pub async fn parent_types(tx: &mut Tx, objects: i64) -> Result<Vec<MapobjectType>> {
     fetch_all!(
         tx,
-        ParentType,
-        "select distinct mapobject_types.id, mapobject_types.name
+        MapobjectType,
+        "select distinct mapobject_types.id, mapobject_types.name, mapobject_types.ref_type
          from mapobjects
          join mapobject_parents on mapobject_parents.mapobject_id = mapobjects.id
          join mapobjects as parents on parents.id = mapobject_parents.parent_id

@@ -58,7 +58,7 @@ pub struct Parents {
 }
 
 /// Store what was found at a site, in the caller's transaction; nothing of what the site had of these types is left.
-/// False when the site is gone.
+/// When the site is gone, nothing is stored.
 ///
 /// # Errors
 /// When the database or the disk fails.
@@ -69,9 +69,9 @@ pub async fn replace(
     site: i64,
     found: Vec<FoundObjects>,
     parents: &[Parents],
-) -> Result<bool, MapError> {
+) -> Result<(), MapError> {
     if !queries::take_turn(tx, site).await? {
-        return Ok(false);
+        return Ok(());
     }
     let mut objects_of_type = HashMap::new();
     for objects in found {
@@ -90,8 +90,9 @@ pub async fn replace(
             for outline in outlines {
                 queries::insert(tx, layer, site, objects[&outline.label], &outline).await?;
             }
-            mapobjects::bump_layer(tx, layer).await?;
         }
+        // Those too in which the site has nothing any more.
+        mapobjects::bump_layers_of_type(tx, mapobject_type).await?;
         let tables = tables.into_iter().map(|table| rows_by_object(table, &objects)).collect();
         tables::insert(environment, tx, experiment, (mapobject_type, site), features, tables).await?;
         objects_of_type.insert(mapobject_type, objects);
@@ -108,7 +109,7 @@ pub async fn replace(
             }
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// The rows of a table with the ids of their objects, in the order of these; rows of labels that have no shape are left

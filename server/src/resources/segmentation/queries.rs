@@ -297,12 +297,14 @@ pub struct SegmentedSite {
     pub site_id: i64,
     /// Number of objects.
     pub objects: i64,
+    /// Number of those of which the outline is known.
+    pub outlines: i64,
 }
 
 impl SegmentedSite {
-    /// Whether its layer shows a time point and focal plane.
+    /// Whether its layer shows outlines at a time point and focal plane.
     pub fn shows(&self, tpoint: i64, zplane: i64) -> bool {
-        is_part_of(tpoint, self.tpoint) && is_part_of(zplane, self.zplane)
+        self.outlines > 0 && is_part_of(tpoint, self.tpoint) && is_part_of(zplane, self.zplane)
     }
 }
 
@@ -368,7 +370,8 @@ pub async fn segmented_sites(tx: &mut Tx, experiment: i64, newest: i64) -> Resul
     fetch_all!(
         tx,
         SegmentedSite,
-        "select mapobject_type_id, segmentation_layer_id, tpoint, zplane, site_id, count(*) as objects
+        "select mapobject_type_id, segmentation_layer_id, tpoint, zplane, site_id, count(*) as objects,
+             count(outline) as outlines
          from mapobject_types
          join segmentation_layers on segmentation_layers.mapobject_type_id = mapobject_types.id
          join segmentations on segmentations.segmentation_layer_id = segmentation_layers.id

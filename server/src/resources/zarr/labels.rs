@@ -11,10 +11,10 @@ use std::sync::Arc;
 use tm_engine::image::Rect;
 
 use super::key::{Field, LabelKey};
-use super::{blocking, names, of_text};
+use super::{blocking, names, of_text, of_tile};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{Content, Source, etag_of};
+use crate::http::{Content, etag_of};
 use crate::resources::image::queries as images;
 use crate::resources::layer::MapError;
 use crate::resources::mapobject::queries as mapobjects;
@@ -130,13 +130,7 @@ async fn plane(
         layers: layers.iter().map(|layer| (layer.id, layer.version)).collect(),
     };
     let made = fill_plane(environment, of.directory(environment), key.clone(), at);
-    let made = tiles.get_or_render(key, made).await?;
-    Ok((!made.bytes.is_empty()).then_some(Content {
-        media_type: "application/octet-stream",
-        etag: made.etag,
-        modified: None,
-        source: Source::Memory(made.bytes),
-    }))
+    Ok(of_tile(tiles.get_or_render(key, made).await?))
 }
 
 /// The encoded plane of the field image in this directory; no bytes without objects.

@@ -4,10 +4,10 @@
 use tm_engine::image::{Rect, Size};
 
 use super::key::{LayerKey, layer_name};
-use super::{blocking, not_there, of_text, stored};
+use super::{blocking, not_there, of_text, of_tile, stored};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
-use crate::http::{Content, Source};
+use crate::http::Content;
 use crate::resources::image::{WindowPlan, correction_of, queries as images};
 use crate::resources::layer::maps::LayerView;
 use crate::resources::layer::pyramid::is_complete;
@@ -95,16 +95,7 @@ async fn chunk(
         return Ok(None);
     }
     let key = ChunkKey { layer: view.source.id, version: view.version, y, x };
-    let chunk = tiles.get_or_render(key, render(environment, view, window)).await?;
-    if chunk.bytes.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Content {
-        media_type: "application/octet-stream",
-        etag: chunk.etag,
-        modified: None,
-        source: Source::Memory(chunk.bytes),
-    }))
+    Ok(of_tile(tiles.get_or_render(key, render(environment, view, window)).await?))
 }
 
 /// The encoded chunk; no bytes where no image is stored.

@@ -21,10 +21,10 @@ use labels::Labelled;
 
 use super::layer::pyramid::is_complete;
 use super::plate::{Plate, queries as plates, unknown};
-use super::tile::Tiles;
+use super::tile::{EncodedTile, Tiles};
 use crate::environment::Environment;
 use crate::error::{ApiError, ApiResult};
-use crate::http::Content;
+use crate::http::{Content, Source};
 use crate::storage::StorageError;
 use crate::storage::images::{DOCUMENT, plate_document};
 
@@ -151,6 +151,16 @@ fn open_file(file: PathBuf, path: &str) -> ApiResult<Content> {
 
 fn of_text(document: String) -> Content {
     Content::of_bytes("application/json", document)
+}
+
+/// A part of an array that was made; `None` where it has no bytes.
+fn of_tile(made: EncodedTile) -> Option<Content> {
+    (!made.bytes.is_empty()).then_some(Content {
+        media_type: "application/octet-stream",
+        etag: made.etag,
+        modified: None,
+        source: Source::Memory(made.bytes),
+    })
 }
 
 fn not_there(path: &str) -> ApiError {

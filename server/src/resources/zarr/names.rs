@@ -21,14 +21,19 @@ impl Names {
         if name.is_empty() || is_device(&name) {
             name = format!("{otherwise}{}{name}", if name.is_empty() { "" } else { "_" });
         }
-        let mut unique = name.clone();
-        let mut number = 2;
-        while !self.0.insert(unique.to_ascii_lowercase()) {
-            unique = format!("{name}-{number}");
-            number += 1;
-        }
-        unique
+        unique(&name, |name| self.0.insert(name.to_ascii_lowercase()))
     }
+}
+
+/// The first of `name`, `name-2`, `name-3`… that is `free`.
+pub fn unique(name: &str, mut free: impl FnMut(&str) -> bool) -> String {
+    let mut unique = name.to_owned();
+    let mut number = 2;
+    while !free(&unique) {
+        unique = format!("{name}-{number}");
+        number += 1;
+    }
+    unique
 }
 
 /// What the label images and tables of the types of an experiment are called, given all of them; the value is in the order

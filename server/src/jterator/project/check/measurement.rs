@@ -62,7 +62,7 @@ impl<'a> Checker<'a> {
             columns.map(|measured| Column { saved: format!("{prefix}{measured}{suffix}"), measured });
         let columns: Vec<_> = columns.collect();
         self.check_columns(candidate, &place, owner, &columns);
-        Some(BoundMeasurement { name, objects: owner.to_owned(), columns })
+        Some(BoundMeasurement { objects: owner.to_owned(), columns })
     }
 
     /// The rows are about certain objects, whatever handles say.

@@ -3,6 +3,11 @@
 //! What the pipeline found before goes when the step begins; objects of types that were uploaded stay. A site is stored
 //! whole or not at all, and one that fails does not keep the others of its batch from being done.
 
+mod findings;
+mod sources;
+
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -12,18 +17,18 @@ use super::{Argument, ArgumentKind, Default, Step, StepError, StepResult, parse_
 use crate::compute::ComputeError;
 use crate::failpoint;
 use crate::jterator::project::CheckedProject;
-use crate::jterator::run::load::{ChannelInput, ObjectsInput, SiteSources};
 use crate::jterator::run::run as run_pipeline;
-use crate::jterator::run::save::{Found, StoredType, prepare};
 use crate::resources::alignment::queries as alignments;
 use crate::resources::experiment::queries as experiments;
 use crate::resources::feature::{self, merging, tables};
 use crate::resources::image::pruning::Pruned;
 use crate::resources::image::{correction_of, queries as images};
 use crate::resources::mapobject::queries as mapobjects;
-use crate::resources::segmentation::found;
+use crate::resources::segmentation::found::{self, FoundObjects, Parents};
 use crate::resources::{channel, jterator as projects};
 use crate::workflow::job::JobContext;
+use findings::{Findings, StoredType};
+use sources::{ChannelInput, SiteSources};
 
 /// Failed sites that the collect job lists.
 const SITES_LISTED: usize = 100;
@@ -39,11 +44,10 @@ struct Batch {
 }
 
 /// What a job works with at every site.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Plan {
     project: CheckedProject,
     channels: Vec<ChannelInput>,
-    objects: Vec<ObjectsInput>,
     types: Vec<StoredType>,
 }
 
@@ -131,7 +135,7 @@ async fn init(job: &JobContext) -> StepResult<Vec<Value>> {
 
 async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
     let Batch { sites } = parse_batch(batch)?;
-    let plan = plan(job).await?;
+    let plan = Arc::new(plan(job).await?);
     let mut done = 0;
     for site in &sites {
         job.stop.check()?;
@@ -151,7 +155,7 @@ async fn run(job: &JobContext, batch: &Value) -> StepResult<()> {
 }
 
 /// Run the pipeline at a site and store what it finds; the value is why that failed, where others may succeed.
-async fn analyse(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Option<String>> {
+async fn analyse(job: &JobContext, plan: &Arc<Plan>, site: i64) -> StepResult<Option<String>> {
     match find(job, plan, site).await {
         Ok(found) => {
             store(job, plan, site, found).await?;
@@ -168,23 +172,38 @@ async fn analyse(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Option<
     }
 }
 
-/// What the pipeline finds at a site.
-async fn find(job: &JobContext, plan: &Plan, site: i64) -> StepResult<Found> {
+/// What the pipeline finds at a site: time point after time point, so that one is in memory at once.
+async fn find(
+    job: &JobContext,
+    plan: &Arc<Plan>,
+    site: i64,
+) -> StepResult<(Vec<FoundObjects>, Vec<Parents>)> {
     let environment = job.environment.clone();
-    let Plan { project, channels, objects, types } = plan.clone();
-    let sources = SiteSources::find(&environment, job.experiment.id, site, &channels, &objects).await?;
+    let plan = Arc::clone(plan);
+    let Plan { project, channels, .. } = &*plan;
+    let sources =
+        SiteSources::find(&environment, job.experiment.id, site, channels, &project.objects).await?;
     let compute = environment.compute.clone();
     let stop = job.stop.clone();
     compute
-        .batch(move |engine| -> StepResult<Found> {
-            let inputs = sources.read(&environment, engine)?;
-            let found = run_pipeline(&project, inputs, || Ok::<_, StepError>(stop.check()?))?;
-            Ok(prepare(engine, &project, &types, found, sources.shown)?)
+        .batch(move |engine| -> StepResult<_> {
+            let Plan { project, types, .. } = &*plan;
+            let mut findings = Findings::new(engine, project, types, sources.shown);
+            for tpoint in sources.tpoints() {
+                let inputs = sources.read(&environment, engine, tpoint)?;
+                findings.add(run_pipeline(project, inputs, || Ok::<_, StepError>(stop.check()?))?)?;
+            }
+            Ok(findings.finish())
         })
         .await?
 }
 
-async fn store(job: &JobContext, plan: &Plan, site: i64, found: Found) -> StepResult<()> {
+async fn store(
+    job: &JobContext,
+    plan: &Plan,
+    site: i64,
+    (objects, parents): (Vec<FoundObjects>, Vec<Parents>),
+) -> StepResult<()> {
     let (environment, experiment) = (&job.environment, job.experiment.id);
     environment.space.check()?;
     for kind in &plan.types {
@@ -193,7 +212,7 @@ async fn store(job: &JobContext, plan: &Plan, site: i64, found: Found) -> StepRe
     let mut tx = job.write().await?;
     // In turn with uploads of feature values, whose files are numbered like these.
     experiments::touch(&mut tx, experiment, environment.now()).await?;
-    found::replace(environment, &mut tx, experiment, site, found.objects, &found.parents).await?;
+    found::replace(environment, &mut tx, experiment, site, objects, &parents).await?;
     projects::queries::forget_failure(&mut tx, site).await?;
     failpoint::reached("jterator stored");
     tx.commit().await?;
@@ -253,12 +272,6 @@ async fn plan(job: &JobContext) -> StepResult<Plan> {
         };
         channels.push((input.name.clone(), found.id, statistics));
     }
-    let mut objects = Vec::with_capacity(project.objects.len());
-    for input in &project.objects {
-        let found = mapobjects::find_type_by_name(&mut tx, experiment, &input.name).await?;
-        let found = found.ok_or_else(|| gone("object type", &input.name))?;
-        objects.push(ObjectsInput { name: input.name.clone(), id: found.id });
-    }
     let columns = project.columns();
     let mut types = Vec::with_capacity(project.outputs.len());
     for output in &project.outputs {
@@ -283,7 +296,7 @@ async fn plan(job: &JobContext) -> StepResult<Plan> {
         let correction = correction_of(environment, experiment, statistics.as_ref()).await?;
         corrected.push(ChannelInput { name, id, correction });
     }
-    Ok(Plan { project, channels: corrected, objects, types })
+    Ok(Plan { project, channels: corrected, types })
 }
 
 fn gone(what: &str, name: &str) -> StepError {

@@ -1,6 +1,6 @@
 //! What a pipeline works on at a site: its channel images, corrected and aligned, and objects found before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tm_engine::Engine;
@@ -8,9 +8,10 @@ use tm_engine::image::{Rect, Size};
 use tm_engine::kernels::alignment::{Residues, Shift};
 use tm_engine::kernels::illumination::Correction;
 
-use super::{PlaneAt, Stack};
 use crate::environment::Environment;
 use crate::jterator::Value;
+use crate::jterator::project::ObjectInput;
+use crate::jterator::run::{PlaneAt, Stack};
 use crate::resources::alignment::queries as alignments;
 use crate::resources::image::{StoredPlane, queries as images};
 use crate::resources::mapobject::{SegmentationLayerFilter, queries as mapobjects};
@@ -28,15 +29,6 @@ pub struct ChannelInput {
     pub id: i64,
     /// How its images are corrected, if they are.
     pub correction: Option<Arc<Correction>>,
-}
-
-/// Objects that a pipeline starts from.
-#[derive(Debug, Clone)]
-pub struct ObjectsInput {
-    /// Name of their type, under which modules find their label images.
-    pub name: String,
-    /// Row id of their type.
-    pub id: i64,
 }
 
 /// Where everything is that a pipeline needs of a site.
@@ -60,7 +52,7 @@ impl SiteSources {
         experiment: i64,
         site: i64,
         channels: &[ChannelInput],
-        objects: &[ObjectsInput],
+        objects: &[ObjectInput],
     ) -> StepResult<Self> {
         let mut tx = environment.db.read().await?;
         let found = sites::find(&mut tx, experiment, site).await?;
@@ -98,22 +90,34 @@ impl SiteSources {
         Ok(Self { experiment, shown, shifts, channels: planes_of_channels, objects: outlines_of_objects })
     }
 
-    /// Read and prepare them; the values are by the names of channels and objects. Blocks.
+    /// The time points of any of them.
+    pub fn tpoints(&self) -> BTreeSet<i64> {
+        let channels = self.channels.iter().flat_map(|(_, planes)| planes.iter().map(|(at, _)| at.tpoint));
+        let objects = self.objects.iter().flat_map(|(_, planes)| planes.keys().map(|at| at.tpoint));
+        channels.chain(objects).collect()
+    }
+
+    /// Read and prepare those of a time point; the values are by the names of channels and objects. Blocks.
     ///
     /// # Errors
     /// When files are missing or damaged.
-    pub fn read(&self, environment: &Environment, engine: &Engine) -> StepResult<BTreeMap<String, Stack>> {
+    pub fn read(
+        &self,
+        environment: &Environment,
+        engine: &Engine,
+        tpoint: i64,
+    ) -> StepResult<BTreeMap<String, Stack>> {
         let mut stacks = BTreeMap::new();
         for (channel, planes) in &self.channels {
             let mut stack = Stack::new();
-            for (at, plane) in planes {
+            for (at, plane) in planes.iter().filter(|(at, _)| at.tpoint == tpoint) {
                 stack.insert(*at, Arc::new(self.read_plane(environment, engine, channel, plane)?));
             }
             stacks.insert(channel.name.clone(), stack);
         }
         for (name, planes) in &self.objects {
             let mut stack = Stack::new();
-            for (at, outlines) in planes {
+            for (at, outlines) in planes.iter().filter(|(at, _)| at.tpoint == tpoint) {
                 stack.insert(*at, Arc::new(Value::Labels(fill(outlines, self.shown)?)));
             }
             stacks.insert(name.clone(), stack);
